@@ -1,0 +1,64 @@
+// What a transport can do, as data: the conformance suite picks its cases by it, the tables in the documents are
+// made from it, and `hawser transports` prints it.
+//
+// - Blocks, allocates: never. Threads, fork, signals: constant data.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <hawser/options.hpp>
+
+namespace hawser {
+inline namespace v1 {
+
+enum class boundary_kind : std::uint8_t { message, stream };
+enum class ordering_kind : std::uint8_t { total, per_sender, none };
+enum class lifetime_kind : std::uint8_t { process, kernel, file, server };
+enum class relation_kind : std::uint8_t { none, parent_child };
+enum class survival_kind : std::uint8_t { neither, sender, receiver, both };
+
+struct capabilities {
+    boundary_kind boundaries;
+    ordering_kind ordering;
+    lifetime_kind lives;             // what keeps it and what is in it
+    relation_kind needs_relation;    // must the processes be related?
+    survival_kind survives_kill_of;  // whose kill -9 leaves the others working with nothing lost
+    std::uint64_t max_message;       // bytes, the most that can be asked for
+    bool both_ways;
+    bool capacity_zero;
+    bool capacity_bounded;
+    bool capacity_unbounded;
+    bool priorities;
+    bool notification;
+    bool receipts;
+    bool zero_copy;
+    bool fd_pollable;
+    bool passes_fds;
+    bool peer_credentials;
+    bool crosses_machines;
+    bool sharing_pair;
+    bool sharing_one;
+    bool sharing_any;
+    bool sharing_all;
+};
+
+struct transport_info {
+    std::string_view scheme;   // "shm"
+    std::string_view syntax;   // "shm:NAME"
+    std::string_view facility; // one line: what it is made of
+    capabilities can;
+};
+
+// All transports of this build, in the order of the documents.
+[[nodiscard]] std::span<const transport_info> transports() noexcept;
+
+[[nodiscard]] std::string_view name_of(boundary_kind value) noexcept;
+[[nodiscard]] std::string_view name_of(ordering_kind value) noexcept;
+[[nodiscard]] std::string_view name_of(lifetime_kind value) noexcept;
+[[nodiscard]] std::string_view name_of(relation_kind value) noexcept;
+[[nodiscard]] std::string_view name_of(survival_kind value) noexcept;
+
+} // namespace v1
+} // namespace hawser

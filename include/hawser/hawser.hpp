@@ -1,0 +1,15 @@
+// hawser: messages between processes on Linux. Include this, or the single headers you need.
+#pragma once
+
+#include <hawser/address.hpp>
+#include <hawser/capabilities.hpp>
+#include <hawser/error.hpp>
+#include <hawser/inspect.hpp>
+#include <hawser/message.hpp>
+#include <hawser/options.hpp>
+#include <hawser/receiver.hpp>
+#include <hawser/result.hpp>
+#include <hawser/sender.hpp>
+#include <hawser/stats.hpp>
+#include <hawser/version.hpp>
+#include <hawser/wait.hpp>
