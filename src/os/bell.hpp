@@ -1,0 +1,50 @@
+// A descriptor to poll that other processes can ring through a file they all have open, with nothing else between them.
+//
+// Whoever rings reads or writes one byte of the file with a system call; inotify tells every process that listens. Nothing has a
+// name, nothing is left behind, whoever may open the file may ring, and it works across PID and network namespaces. The
+// kernel itself rings `departed` when a process that had the file open for writing closes it or dies.
+//
+// - fd() is an epoll descriptor (readable when rung), so it nests in epoll, poll and select. Level-triggered until quiet().
+// - Never blocks. Allocates only in the kernel. Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+
+#include <hawser/result.hpp>
+
+#include "os/fd.hpp"
+#include "os/process.hpp"
+
+namespace hawser::os {
+
+enum class bell_tone : std::uint8_t {
+    read,  // rung by reading a byte of the file
+    write, // rung by writing one
+};
+
+class bell {
+  public:
+    // Listens to the file behind fd for one tone, and for departures. Errors: system (EMFILE: too many inotify instances, or
+    // descriptors).
+    static result<bell> listen(int fd, bell_tone tone) noexcept;
+
+    [[nodiscard]] int fd() const noexcept { return poll_.get(); }
+
+    // Makes fd() readable from this side.
+    void ring_self() noexcept;
+    // Makes fd() readable once more after a while.
+    void remind_after_ns(std::int64_t delay_ns) noexcept;
+    // Takes back all that rang. True if somebody departed since the last time.
+    bool quiet() noexcept;
+
+    // Rings everyone who listens to the file for this tone. Writing puts a zero at offset.
+    static void ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept;
+
+  private:
+    unique_fd watch_; // inotify
+    unique_fd self_;  // eventfd
+    unique_fd timer_; // timerfd
+    unique_fd poll_;  // epoll over the three
+};
+
+} // namespace hawser::os

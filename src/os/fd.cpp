@@ -1,0 +1,40 @@
+#include "os/fd.hpp"
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace hawser::os {
+
+void unique_fd::reset(int fd) noexcept {
+    // close() is not repeated on EINTR: on Linux the descriptor is gone either way.
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+}
+
+namespace {
+
+errc code_of(int sys) noexcept {
+    switch (sys) {
+    case ENOENT: return errc::not_found;
+    case EEXIST: return errc::already_exists;
+    case EACCES:
+    case EPERM:
+    case EROFS: return errc::permission;
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EFBIG: return errc::no_space;
+    case EINTR: return errc::interrupted;
+    case EAGAIN: return errc::would_block;
+    default: return errc::system;
+    }
+}
+
+} // namespace
+
+error failure(const char *operation, int sys) noexcept {
+    return error{code_of(sys), operation, sys};
+}
+
+} // namespace hawser::os

@@ -1,0 +1,84 @@
+// Sleeping until something happened, on one 32-bit word: {generation:30, bell:1, sleepers:1}, from the high bit down.
+//
+// The waiter arms (which changes the word), looks once more, and sleeps on exactly the value that it left. The notifier, after its
+// commit, looks at the word: no flag, nothing to do – no system call and no write while nobody sleeps.
+//
+// Why no wake-up is lost: arming and commit are seq_cst read-modify-writes, the looks after them seq_cst loads, so at least one of the two
+// sees the other's. Why `sleepers` may be cleared: only by a CAS on the value at which the kernel said that nobody slept,
+// and whoever arms in between changes the value. What is left to a time-out: a notifier killed between commit and wake.
+// tests/model/event.pml checks it.
+//
+// - Parker: `int wake(Atomic<uint32_t>&, int count)`, which returns how many it woke. Sleeping is the caller's business.
+// - Blocks, allocates: never. A crash leaves at most a flag that costs the next notifier one system call.
+#pragma once
+
+#include <cstdint>
+
+namespace hawser::sync {
+
+inline constexpr std::uint32_t event_sleepers = 1;
+inline constexpr std::uint32_t event_bell = 2;
+inline constexpr std::uint32_t event_generation = 4; // the unit of the generation
+
+// What a notifier did.
+struct notified {
+    bool woke = false; // made a wake system call
+    bool ring = false; // somebody had armed the bell: the caller rings it
+};
+
+// Announces that this process is going to sleep (or that its bell is to be rung). Look again after this, and sleep only on the
+// value returned.
+template <typename Word>
+std::uint32_t arm(Word &word, std::uint32_t flag) noexcept {
+    std::uint32_t seen = word.load();
+    while (!word.compare_exchange_weak(seen, (seen + event_generation) | flag)) {
+    }
+    return (seen + event_generation) | flag;
+}
+
+namespace event_detail {
+
+template <typename Word, typename Parker>
+notified wake_some(Word &word, Parker &&parker, std::uint32_t seen) noexcept {
+    notified did;
+    // The new generation sends back whoever is between arming and sleeping; the bell is rung once for each arming.
+    std::uint32_t next = 0;
+    do {
+        next = (seen + event_generation) & ~event_bell;
+    } while (!word.compare_exchange_weak(seen, next));
+    did.ring = (seen & event_bell) != 0;
+    if ((seen & event_sleepers) != 0) {
+        did.woke = true;
+        if (parker.wake(word, 1) == 0)
+            word.compare_exchange_strong(next, next & ~event_sleepers);
+    }
+    return did;
+}
+
+} // namespace event_detail
+
+// To be called after each commit. Wakes one sleeper, if there is one.
+template <typename Word, typename Parker>
+notified notify_one(Word &word, Parker &&parker) noexcept {
+    const std::uint32_t seen = word.load();
+    if ((seen & (event_sleepers | event_bell)) == 0) [[likely]]
+        return {};
+    return event_detail::wake_some(word, parker, seen);
+}
+
+// Wakes everyone: for news that concern all (end of stream, memory, repair).
+template <typename Word, typename Parker>
+notified notify_all(Word &word, Parker &&parker) noexcept {
+    std::uint32_t seen = word.load();
+    while (!word.compare_exchange_weak(
+        seen, (seen + event_generation) & ~(event_bell | event_sleepers))) {
+    }
+    constexpr int everyone = 0x7fff'ffff;
+    notified did;
+    did.ring = (seen & event_bell) != 0;
+    did.woke = (seen & event_sleepers) != 0;
+    if (did.woke) parker.wake(word, everyone);
+    return did;
+}
+
+} // namespace hawser::sync
