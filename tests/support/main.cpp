@@ -15,7 +15,8 @@
 
 #include "support/watchdog.hpp"
 
-// Tests fork, also while the watchdog's thread runs; TSan would end such a child at its first thread.
+// Tests fork, also while the watchdog's thread runs; TSan would end such a child at its first
+// thread.
 extern "C" const char* __tsan_default_options() {
     return "die_after_fork=0:second_deadlock_stack=1";
 }

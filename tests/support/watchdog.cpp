@@ -104,10 +104,8 @@ std::chrono::milliseconds limit_of_each_test = built_in_limit;
 } // namespace
 
 watchdog::watchdog(std::chrono::milliseconds limit, std::string what)
-    : limit_(limit),
-      what_(what.empty() ? name_of_running_test() : std::move(what)),
-      owner_(getpid()),
-      watcher_([this] { watch(); }) {}
+    : limit_(limit), what_(what.empty() ? name_of_running_test() : std::move(what)),
+      owner_(getpid()), watcher_([this] { watch(); }) {}
 
 watchdog::~watchdog() {
     if (getpid() != owner_) {

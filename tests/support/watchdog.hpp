@@ -1,11 +1,13 @@
-// watchdog: a limit on how long a scope may take, for tests that wait on other processes or threads.
+// watchdog: a limit on how long a scope may take, for tests that wait on other processes or
+// threads.
 //
 // - A scope that is not left in time ends the process: it prints which test hung and where each of
 //   its threads is, kills the process's children, and exits with status 124. Nothing is asserted
 //   about how fast the scope is otherwise; tests state no upper time bounds.
 // - main() puts one around every test (see main.cpp), so a test needs its own only to be told apart
 //   or to have a shorter limit.
-// - Threads: costs one while it lives. Fork: the child has none; the parent's covers it, as it kills
+// - Threads: costs one while it lives. Fork: the child has none; the parent's covers it, as it
+// kills
 //   its children. Signals: uses SIGRTMAX, and only when the limit is over.
 #pragma once
 
@@ -37,7 +39,8 @@ class watchdog {
     std::thread watcher_;
 };
 
-// The limit that main() gives each test: --test-timeout=SECONDS, or 60 s, or 240 s under a sanitizer.
+// The limit that main() gives each test: --test-timeout=SECONDS, or 60 s, or 240 s under a
+// sanitizer.
 std::chrono::milliseconds default_test_limit();
 void set_default_test_limit(std::chrono::milliseconds limit);
 
