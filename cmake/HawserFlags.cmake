@@ -34,6 +34,14 @@ if(HAWSER_FUZZ)
     list(APPEND hawser_sanitize_flags -fsanitize=fuzzer-no-link)
 endif()
 
+# The static library keeps its symbols out of what it is linked into. The shared one exports what
+# cmake/hawser.map lists, so that the public headers need no export macros.
+if(BUILD_SHARED_LIBS)
+    set(hawser_visibility default)
+else()
+    set(hawser_visibility hidden)
+endif()
+
 function(hawser_set_flags target)
     target_compile_features(${target} PRIVATE cxx_std_20)
     target_compile_options(${target} PRIVATE
@@ -44,7 +52,7 @@ function(hawser_set_flags target)
     target_link_options(${target} PRIVATE ${hawser_sanitize_flags})
     set_target_properties(${target} PROPERTIES
         CXX_EXTENSIONS OFF
-        CXX_VISIBILITY_PRESET hidden
+        CXX_VISIBILITY_PRESET ${hawser_visibility}
         VISIBILITY_INLINES_HIDDEN ON
         POSITION_INDEPENDENT_CODE ON)
 endfunction()

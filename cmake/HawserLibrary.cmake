@@ -16,6 +16,12 @@ if(layers)
         LINKER_LANGUAGE CXX
         VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR})
+    if(BUILD_SHARED_LIBS)
+        set(map "${PROJECT_SOURCE_DIR}/cmake/hawser.map")
+        target_link_options(hawser PRIVATE
+            "LINKER:--version-script=${map}" LINKER:-Bsymbolic-functions LINKER:--no-undefined)
+        set_target_properties(hawser PROPERTIES LINK_DEPENDS "${map}")
+    endif()
     add_library(hawser_internal STATIC EXCLUDE_FROM_ALL ${objects})
     hawser_set_flags(hawser_internal)
     set_target_properties(hawser_internal PROPERTIES LINKER_LANGUAGE CXX)

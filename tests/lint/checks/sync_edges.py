@@ -6,7 +6,8 @@
 - "Carries" means: in a comment on one of the statement's lines, or in the comment lines directly
   above its first line. An annotation covers that statement only.
 - Every edge has both sides. The release side is a statement with release or acq_rel, the acquire
-  side one with acquire, consume or acq_rel. A statement with SYNC but without a named order is
+  side one with acquire, consume or acq_rel; a relaxed one is no side (it takes part by a fence or by
+  what follows, which carries the edge too). A statement with SYNC but without a named order is
   seq_cst: it counts as release if it stores, as acquire if it loads, as both otherwise.
 
 Edge names are lower-case words joined by '.', '-' or '_', such as `slot.commit`."""
@@ -31,11 +32,13 @@ def check(tree):
     for path, file in tree.cpp("src/", tests=False).items():
         for first, last in _statements(file):
             problems += _check_statement(path, file, first, last, sides)
-    for edge, (releases, acquires) in sorted(sides.items()):
-        if not releases:
-            problems.append(Problem(*acquires[0], f"edge {edge} has no release side"))
-        if not acquires:
-            problems.append(Problem(*releases[0], f"edge {edge} has no acquire side"))
+    for edge, (uses, releases, acquires) in sorted(sides.items()):
+        if not releases and not acquires:
+            problems.append(Problem(*uses[0], f"{edge} is always relaxed: say RELAXED(reason)"))
+        elif not releases:
+            problems.append(Problem(*uses[0], f"edge {edge} has no release side"))
+        elif not acquires:
+            problems.append(Problem(*uses[0], f"edge {edge} has no acquire side"))
     return problems
 
 
@@ -89,10 +92,12 @@ def _check_statement(path, file, first, last, sides):
         if not EDGE.fullmatch(edge):
             problems.append(Problem(path, first + 1, f"SYNC({edge}): not an edge name"))
             continue
-        releases, acquires = sides.setdefault(edge, ([], []))
+        place = (path, first + 1)
         is_release, is_acquire = _roles(orders, code)
-        releases += [(path, first + 1)] * is_release
-        acquires += [(path, first + 1)] * is_acquire
+        uses, releases, acquires = sides.setdefault(edge, ([], [], []))
+        uses.append(place)
+        releases += [place] * is_release
+        acquires += [place] * is_acquire
     return problems
 
 
@@ -127,6 +132,7 @@ SAMPLES = [
     ({"src/sync/a.hpp": "x.load(std::memory_order::relaxed);\n"}, "relaxed without RELAXED"),
     ({"src/sync/a.hpp": "x.load(std::memory_order_acquire); // SYNC(a)\n"}, "no release side"),
     ({"src/sync/a.hpp": "x.store(1, std::memory_order_release); // SYNC(a)\n"}, "no acquire side"),
+    ({"src/sync/a.hpp": "x.load(std::memory_order_relaxed); // SYNC(a)\n"}, "always relaxed"),
     ({"src/sync/a.hpp": "x.store(1, std::memory_order_release); // SYNC(A b)\n"}, "not an edge"),
     # The annotation of one statement does not cover the next, nor does one above a blank line.
     ({"src/sync/a.hpp": _BOTH + "x.load(std::memory_order_acquire);\n"}, "acquire without SYNC"),
