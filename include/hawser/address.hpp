@@ -20,13 +20,15 @@ struct address {
     std::string rest;   // decoded; what it means is up to the transport
     options wanted;     // the options of the address
 
-    // An address is at most 4,096 bytes long and holds no NUL.
+    // An address is at most 4,096 bytes long, as given and in its canonical form, and holds no NUL.
     [[nodiscard]] static result<address> parse(std::string_view text);
 
     // The canonical text; parse(to_text()) gives an equal address.
     [[nodiscard]] std::string to_text() const;
     // scheme and rest without the options: what errors and listings show.
     [[nodiscard]] std::string name() const;
+
+    [[nodiscard]] bool operator==(const address &) const = default;
 };
 
 } // namespace v1

@@ -7,6 +7,7 @@
 // - Blocks: never. Allocates: a long `group` or error text. Threads, fork, signals: a plain value.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -79,6 +80,8 @@ struct options {
 
     // "capacity=64&full=fail": what is set, in the order above, ready for an address.
     [[nodiscard]] std::string to_text() const;
+
+    [[nodiscard]] bool operator==(const options &) const = default;
 };
 
 // Spellings as in an address: "any", "drop_oldest", "at_least_once", …
