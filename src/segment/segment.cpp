@@ -1,0 +1,376 @@
+#include "segment/segment.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "os/clock.hpp"
+#include "os/lock.hpp"
+
+namespace hawser::segment {
+
+namespace {
+
+constexpr std::size_t longest_name = 255 - sizeof("hawser.") + 1;
+constexpr std::int64_t patience_ns = 5'000'000'000;
+constexpr std::int64_t retry_ns = 100'000;
+constexpr std::int64_t moment_ns = 10'000'000; // many times what anyone needs who is not stopped
+
+std::uint64_t checksum_of(const header &head) noexcept {
+    std::uint64_t hash = 0xcbf2'9ce4'8422'2325ULL; // FNV-1a, 64 bits
+    const auto *bytes = reinterpret_cast<const unsigned char *>(&head);
+    for (std::size_t i = 0; i < offsetof(header, checksum); ++i)
+        hash = (hash ^ bytes[i]) * 0x100'0000'01b3ULL;
+    return hash;
+}
+
+void write_header(header &head, const geometry &shape, const layout &plan) noexcept {
+    head.magic = magic;
+    head.layout_version = layout_version;
+    head.header_bytes = sizeof(header);
+    head.total_bytes = plan.total_bytes;
+    head.max_message = shape.max_message;
+    head.max_memory = shape.max_memory;
+    head.capacity = shape.capacity;
+    head.participants = shape.participants;
+    head.loans = shape.loans;
+    head.sharing = static_cast<std::uint8_t>(shape.sharing);
+    head.order = static_cast<std::uint8_t>(shape.order);
+    head.delivery = static_cast<std::uint8_t>(shape.delivery);
+    head.persist = shape.persist ? 1 : 0;
+    head.created_ns = os::realtime_ns();
+    head.checksum = checksum_of(head);
+    head.life.store(static_cast<std::uint32_t>(life::open));
+}
+
+geometry geometry_in(const header &head) noexcept {
+    geometry shape;
+    shape.max_message = head.max_message;
+    shape.max_memory = head.max_memory;
+    shape.capacity = head.capacity;
+    shape.participants = head.participants;
+    shape.loans = head.loans;
+    shape.sharing = static_cast<sharing_policy>(head.sharing);
+    shape.order = static_cast<order_policy>(head.order);
+    shape.delivery = static_cast<delivery_policy>(head.delivery);
+    shape.persist = head.persist != 0;
+    return shape;
+}
+
+error corrupt(const std::string &why) {
+    return error{errc::corrupt, "open"}.because(
+        why + " Look closer with hawser doctor; remove it with hawser rm --force.");
+}
+
+// One mapping for each mailbox and process: end points in threads share pages, and race detectors see them all.
+class mapping_table {
+  public:
+    static mapping_table &instance() {
+        static mapping_table &table = *new mapping_table; // outlives static objects that hold end points
+        return table;
+    }
+
+    result<std::shared_ptr<shared_memory>> map(int fd, const os::file_status &file,
+                                               const geometry &shape, const layout &plan) {
+        const std::lock_guard hold(mutex_);
+        std::erase_if(entries_, [](const auto &entry) { return entry.expired(); });
+        for (const auto &entry : entries_) {
+            auto memory = entry.lock();
+            if (memory && memory->file().same_file_as(file) &&
+                memory->fork_generation() == os::fork_generation())
+                return memory;
+        }
+        auto mapped = os::mapping::of(fd, plan.total_bytes, os::access_kind::read_write);
+        if (!mapped) return mapped.why();
+        auto memory = std::make_shared<shared_memory>(std::move(*mapped), shape, plan, file);
+        entries_.push_back(memory);
+        return memory;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<std::weak_ptr<shared_memory>> entries_;
+};
+
+// A failed open, in words that help.
+error explain_open(const error &why, const std::string &name) {
+    error better = error{why.code(), "open", why.sys()};
+    switch (why.code()) {
+    case errc::not_found:
+        return better.because("there is no such mailbox, and create=open makes none. Start the side that "
+                              "creates it, or leave create=open out. hawser ls shows what there is.");
+    case errc::permission:
+        return better.because("the mode or owner of " + directory() + "/" + file_prefix + name +
+                              " does not let this user in. hawser info shm:" + name +
+                              " shows them; whoever creates it can give mode= and group=.");
+    case errc::no_space:
+        return better.because(directory() + " has no room for it: " + std::strerror(why.sys()) +
+                              ". hawser gc removes what is dead; smaller capacity= or max_memory= helps.");
+    default: break;
+    }
+    if (why.sys() == ELOOP)
+        return error{errc::corrupt, "open", ELOOP}.because(
+            "the name is a symbolic link, which is never followed. Remove it by hand if it is yours.");
+    if (why.sys() == ENXIO || why.sys() == EISDIR)
+        return corrupt("something that is not a mailbox has the name (a socket or a directory).");
+    return better.because(std::string("the system said: ") + std::strerror(why.sys()));
+}
+
+// Waits for a door that somebody is about to leave. False when patience is over.
+result<bool> enter_door(int fd) noexcept {
+    const std::int64_t give_up_ns = os::monotonic_ns() + patience_ns;
+    for (;;) {
+        const auto entered = os::try_lock(fd, door_byte, os::lock_kind::shared);
+        if (!entered) return entered.why();
+        if (*entered) return true;
+        if (os::monotonic_ns() > give_up_ns) return false;
+        os::pause_ns(retry_ns);
+    }
+}
+
+// nullopt-like: an opened segment without memory means "gone meanwhile, try again".
+result<opened> open_existing(const std::string &path, const std::string &name,
+                             const options &wanted) {
+    auto fd = os::open_existing(path, os::access_kind::read_write);
+    if (!fd) return fd.why();
+    auto file = os::status_of(fd->get());
+    if (!file) return file.why();
+    if (!file->regular) return corrupt("something that is not a mailbox has the name.");
+    const auto shape = read_geometry(fd->get(), *file);
+    if (!shape) return shape.why();
+    const auto entered = enter_door(fd->get());
+    if (!entered) return entered.why();
+    if (!*entered)
+        return error{errc::timed_out, "open"}.because(
+            "a process has been removing this mailbox for five seconds; it is stopped, or very slow. "
+            "Continue or end it.");
+    file = os::status_of(fd->get());
+    if (!file) return file.why();
+    opened found;
+    if (file->links == 0) return found;
+    if (const auto fits = shape->satisfies(wanted, name); !fits) return fits.why();
+    const auto plan = layout::of(*shape);
+    if (!plan || plan->total_bytes != file->bytes)
+        return corrupt("the file's size does not fit its own header.");
+    auto memory = mapping_table::instance().map(fd->get(), *file, *shape, *plan);
+    if (!memory) return memory.why();
+    found.fd = std::move(*fd);
+    found.memory = std::move(*memory);
+    return found;
+}
+
+// Memory for all that a mailbox needs before anyone joins.
+result<void> allocate_common(int fd, const geometry &shape, const layout &plan) {
+    if (auto done = os::allocate(fd, 0, sizeof(header)); !done) return done;
+    if (shape.order == order_policy::sender) return {};
+    if (auto done = os::allocate(fd, plan.lanes_at, plan.lane_bytes); !done) return done;
+    return os::allocate(fd, plan.chunks_at, shape.capacity * plan.chunk_bytes);
+}
+
+result<opened> build(const options &wanted) {
+    const auto shape = geometry::from(wanted);
+    if (!shape) return shape.why();
+    const auto plan = layout::of(*shape);
+    if (!plan) return plan.why();
+    std::uint32_t gid = os::no_group;
+    if (wanted.group) {
+        const auto found = os::group_id(*wanted.group);
+        if (!found)
+            return error{errc::invalid_argument, "open"}.because(
+                "there is no group '" + *wanted.group + "'. getent group shows those there are.");
+        gid = *found;
+    }
+    auto fd = os::make_unnamed(directory());
+    if (!fd) return fd.why();
+    const int file = fd->get();
+    if (const auto done = os::set_size(file, plan->total_bytes); !done) return done.why();
+    if (const auto done = allocate_common(file, *shape, *plan); !done) return done.why();
+    constexpr std::uint32_t default_mode = 0600;
+    const auto access = os::set_access(file, wanted.mode.value_or(default_mode), gid);
+    if (!access) return access.why();
+    const auto status = os::status_of(file);
+    if (!status) return status.why();
+    auto memory = mapping_table::instance().map(file, *status, *shape, *plan);
+    if (!memory) return memory.why();
+    write_header((*memory)->head(), *shape, *plan);
+    if (shape->order == order_policy::total) {
+        const auto ring = (*memory)->ring(0);
+        for (std::uint32_t i = 0; i < shape->capacity; ++i)
+            ring.slots[i].word.store(sync::slot_word{0, i, sync::no_owner, false}.pack());
+    }
+    opened made;
+    made.fd = std::move(*fd);
+    made.memory = std::move(*memory);
+    made.created = true;
+    return made;
+}
+
+} // namespace
+
+shared_memory::shared_memory(os::mapping memory, const geometry &shape, const layout &plan,
+                             const os::file_status &file) noexcept
+    : memory_(std::move(memory)), shape_(shape), plan_(plan), file_(file),
+      generation_(os::fork_generation()) {}
+
+shared_memory::~shared_memory() {
+    // In a fork child the addresses may belong to something else by now.
+    if (generation_ != os::fork_generation()) memory_.abandon();
+}
+
+sync::lane_memory<atomic> shared_memory::ring(std::uint32_t lane) const noexcept {
+    const std::uint64_t base = plan_.lane_at(lane);
+    lane_head &head = *at<lane_head>(base);
+    sync::lane_memory<atomic> ring;
+    ring.slots = at<ring_slot>(base + plan_.slots_in_lane);
+    ring.committed = at<atomic<std::uint64_t>>(base + plan_.committed_in_lane);
+    ring.taken = at<atomic<std::uint64_t>>(base + plan_.taken_in_lane);
+    ring.head_hint = &head.head_hint;
+    ring.tail_hint = &head.tail_hint;
+    ring.capacity = shape_.capacity;
+    ring.evidence_stride = plan_.evidence_stride;
+    ring.chunks = plan_.chunks;
+    ring.participants = shape_.participants;
+    return ring;
+}
+
+std::uint32_t shared_memory::slots_used() const noexcept {
+    return std::min(head().slots_used.load(), shape_.participants);
+}
+
+bool shared_memory::lane_ready(std::uint32_t lane) const noexcept {
+    if (shape_.order == order_policy::total) return lane == 0;
+    return lane < slots_used() && record(lane).lane_ready.load() != 0;
+}
+
+std::uint64_t shared_memory::depth() const noexcept {
+    std::uint64_t queued = 0;
+    for (std::uint32_t lane = 0; lane < plan_.lanes; ++lane) {
+        if (!lane_ready(lane)) continue;
+        const auto ring = this->ring(lane);
+        for (std::uint32_t i = 0; i < ring.capacity; ++i)
+            queued += sync::slot_word::unpack(ring.slots[i].word.load()).full ? 1U : 0U;
+    }
+    return queued;
+}
+
+std::uint64_t shared_memory::held_by(std::uint32_t slot) const noexcept {
+    std::uint64_t held = 0;
+    for (std::uint32_t i = 0; i < shape_.loans; ++i) {
+        const auto word = sync::hand_word::unpack(record(slot).hand[i].load());
+        held += word.kind == sync::hold::message ? 1U : 0U;
+    }
+    return held;
+}
+
+std::string directory() {
+    const std::string chosen = os::environment("HAWSER_DIR");
+    return chosen.empty() ? "/dev/shm" : chosen;
+}
+
+result<std::string> path_of(const std::string &name) {
+    const auto bad = [](const std::string &why) {
+        return error{errc::invalid_argument, "open"}.because(why);
+    };
+    if (name.empty()) return bad("the mailbox has no name. Write one: shm:orders");
+    if (name.size() > longest_name)
+        return bad("the name has " + std::to_string(name.size()) + " bytes; the longest has " +
+                   std::to_string(longest_name) + ".");
+    if (name.find('/') != std::string::npos)
+        return bad("a mailbox name is not a path: it must not hold '/'.");
+    if (name.find('\0') != std::string::npos) return bad("a mailbox name must not hold NUL.");
+    return directory() + "/" + file_prefix + name;
+}
+
+result<geometry> read_geometry(int fd, const os::file_status &file) {
+    header head{};
+    const auto got = os::read_start(fd, static_cast<void *>(&head), sizeof head);
+    if (!got) return got.why();
+    if (*got < sizeof head)
+        return corrupt("the file has " + std::to_string(file.bytes) +
+                       " bytes, less than a mailbox's header: it was cut short, or hawser did not make it.");
+    if (head.magic != magic)
+        return corrupt("the file is not a mailbox: it does not begin as one.");
+    if (head.layout_version != layout_version || head.features != 0)
+        return error{errc::unsupported, "open"}.because(
+            "the mailbox has layout version " + std::to_string(head.layout_version) +
+            " and this library reads version " + std::to_string(layout_version) +
+            ". Use the same hawser on both sides, or remove it when nobody uses it.");
+    if (head.checksum != checksum_of(head)) return corrupt("the header is damaged.");
+    const geometry shape = geometry_in(head);
+    if (const auto sane = shape.check(); !sane) return sane.why();
+    const auto plan = layout::of(shape);
+    if (!plan || plan->total_bytes != head.total_bytes) return corrupt("the header contradicts itself.");
+    if (file.bytes != head.total_bytes)
+        return corrupt("the file has " + std::to_string(file.bytes) + " bytes where its header says " +
+                       std::to_string(head.total_bytes) + ": it was cut short or added to.");
+    return shape;
+}
+
+result<opened> open_segment(const std::string &name, const options &wanted) {
+    const auto path = path_of(name);
+    if (!path) return path.why();
+    const create_policy policy = wanted.create.value_or(create_policy::open_or_create);
+    const std::int64_t give_up_ns = os::monotonic_ns() + patience_ns;
+    while (os::monotonic_ns() < give_up_ns) {
+        if (policy != create_policy::create) {
+            auto found = open_existing(*path, name, wanted);
+            if (found && found->memory) return found;
+            if (found) continue; // its name went while we looked
+            if (!found.is(errc::not_found)) {
+                if (!found.why().detail().empty()) return found.why();
+                return explain_open(found.why(), name);
+            }
+            if (policy == create_policy::open) return explain_open(found.why(), name);
+        }
+        auto made = build(wanted);
+        if (!made && made.why().detail().empty()) return explain_open(made.why(), name);
+        return made;
+    }
+    return error{errc::timed_out, "open"}.because(
+        "for five seconds the name was made and removed again and again.");
+}
+
+result<void> publish(const opened &segment, const std::string &name) {
+    const auto path = path_of(name);
+    if (!path) return path.why();
+    return os::give_name(segment.fd.get(), *path);
+}
+
+void leave_door(int fd) noexcept { os::unlock(fd, door_byte); }
+
+bool shut_door(int fd) noexcept {
+    const std::int64_t give_up_ns = os::monotonic_ns() + moment_ns;
+    for (;;) {
+        const auto shut = os::try_lock(fd, door_byte, os::lock_kind::exclusive);
+        if (!shut) return false;
+        if (*shut) return true;
+        if (os::monotonic_ns() > give_up_ns) return false;
+        os::pause_ns(retry_ns);
+    }
+}
+
+bool remove_if_unused(int fd, const shared_memory &memory, const std::string &path) noexcept {
+    if (!shut_door(fd)) return false;
+    bool unused = os::first_locked(fd, lock_base, memory.shape().participants) == os::none_locked &&
+                  memory.depth() == 0;
+    for (std::uint32_t slot = 0; unused && slot < memory.slots_used(); ++slot)
+        unused = memory.held_by(slot) == 0;
+    const auto named = os::status_of(path);
+    unused = unused && named && named->same_file_as(memory.file());
+    const bool removed = unused && os::remove_name(path).has_value();
+    leave_door(fd);
+    return removed;
+}
+
+result<std::shared_ptr<shared_memory>> observe(int fd, const os::file_status &file,
+                                               const geometry &shape) {
+    const auto plan = layout::of(shape);
+    if (!plan) return plan.why();
+    auto mapped = os::mapping::of(fd, plan->total_bytes, os::access_kind::read_only);
+    if (!mapped) return mapped.why();
+    return std::make_shared<shared_memory>(std::move(*mapped), shape, *plan, file);
+}
+
+} // namespace hawser::segment
