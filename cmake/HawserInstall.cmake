@@ -22,6 +22,9 @@ install(FILES
     "${PROJECT_BINARY_DIR}/hawserConfig.cmake" "${PROJECT_BINARY_DIR}/hawserConfigVersion.cmake"
     DESTINATION "${config_dir}" COMPONENT development)
 
+# The .pc file finds its prefix from its own place, so the package works wherever it is put.
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX
+    BASE_DIRECTORY "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" OUTPUT_VARIABLE hawser_pc_to_prefix)
 configure_file("${PROJECT_SOURCE_DIR}/cmake/hawser.pc.in" "${PROJECT_BINARY_DIR}/hawser.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/hawser.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)

@@ -32,15 +32,15 @@ def check(tree):
         if str(tree.root / path) in compiled
     ]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        said = pool.map(lambda path: _tidy(tree.root, path, ["-p", str(database.parent)]), paths)
+        said = pool.map(lambda path: _tidy(tree.root, path), paths)
         found = {problem for text in said for problem in _problems(text, tree.root)}
     return [Problem(*problem) for problem in sorted(found)]
 
 
-def _tidy(root, path, arguments):
+def _tidy(root, path, *after):
     command = ["clang-tidy", "--quiet", f"--config-file={root / '.clang-tidy'}"]
-    command += ["--extra-arg=-Wno-unknown-warning-option", *arguments[:2], str(path), *arguments[2:]]
-    return subprocess.run(command, capture_output=True, text=True).stdout
+    command += ["-p", str(root / "build/release"), "--extra-arg=-Wno-unknown-warning-option"]
+    return subprocess.run([*command, str(path), *after], capture_output=True, text=True).stdout
 
 
 def _problems(text, root):
@@ -53,7 +53,7 @@ def _check_sample(tree):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "sample.cpp"
         path.write_text(tree.files["src/sample.cpp"])
-        text = _tidy(tree.root, path, ["--", "-std=c++20"])
+        text = _tidy(tree.root, path, "--", "-std=c++20")
     return [Problem("src/sample.cpp", line, message) for _, line, message in _problems(text, folder)]
 
 
