@@ -88,7 +88,7 @@ result<void> check_scheme(const source& from, std::string_view scheme) {
         return from.wrong(0, "a scheme is expected before ':'; write it like shm:orders.");
     const std::size_t bad = bad_scheme_letter(scheme);
     if (bad == std::string_view::npos) return {};
-    return from.wrong(bad, detail::quoted(letter_at(scheme, bad)) +
+    return from.wrong(bad, detail::in_quotes(letter_at(scheme, bad)) +
                                " can't be in a scheme, which has lower case letters, digits and "
                                "'-'. If the ':' belongs to the name of a mailbox, write shm: in "
                                "front of it.");
@@ -125,7 +125,7 @@ result<void> read_option(const source& from, std::size_t begin, std::size_t end,
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos)
         return from.wrong(end, "'=' and a value are expected after the option " +
-                                   detail::quoted(text) + ".");
+                                   detail::in_quotes(text) + ".");
     const auto name = decoded(from, begin, begin + equals);
     if (!name) return name.why();
     const auto value = decoded(from, begin + equals + 1, end);

@@ -99,7 +99,7 @@ result<void> check_supported(const transport_info& by, const options& wanted,
 error unknown_scheme(std::string_view scheme, std::span<const transport_info> all) {
     std::vector<std::string_view> schemes;
     for (const transport_info& one : all) schemes.push_back(one.scheme);
-    std::string why = "there is no scheme " + quoted(scheme);
+    std::string why = "there is no scheme " + in_quotes(scheme);
     const std::string meant = did_you_mean(scheme, schemes);
     why += meant.empty() ? "." : meant;
     why += " Schemes: " + joined(schemes) + ". For a mailbox with ':' in its name write shm: in " +

@@ -49,7 +49,7 @@ template <typename T>
 result<T> read_number(std::string_view text, int base) {
     const auto value = detail::parse_count(text, base);
     if (value && *value <= std::numeric_limits<T>::max()) return static_cast<T>(*value);
-    return unreadable(detail::quoted(text) +
+    return unreadable(detail::in_quotes(text) +
                       (base == 8 ? " is not an octal number." : " is not a number in range."));
 }
 
@@ -69,7 +69,7 @@ template <const auto& Words, typename T>
 result<T> read_word(std::string_view text) {
     if (const auto index = detail::index_of(text, Words)) return static_cast<T>(*index);
     const std::string meant = detail::did_you_mean(text, Words);
-    return unreadable(detail::quoted(text) + " is none of its values" +
+    return unreadable(detail::in_quotes(text) + " is none of its values" +
                       (meant.empty() ? "." : meant));
 }
 
@@ -208,7 +208,7 @@ result<void> merge_field(options& these, const options& those, const field<T>& o
     if (mine && other && *mine != *other)
         return error{errc::invalid_argument, "merge_options"}.because(
             std::string(one.name) + " is asked for twice with different values, " +
-            detail::quoted(one.write(*mine)) + " and " + detail::quoted(one.write(*other)) +
+            detail::in_quotes(one.write(*mine)) + " and " + detail::in_quotes(one.write(*other)) +
             ". Keep one of them.");
     if (other) mine = other;
     return {};
@@ -216,8 +216,9 @@ result<void> merge_field(options& these, const options& those, const field<T>& o
 
 error unknown_option(std::string_view name) {
     const std::string meant = detail::did_you_mean(name, field_names);
-    return unreadable("there is no option " + detail::quoted(name) + (meant.empty() ? "." : meant) +
-                      " Options: " + detail::joined(field_names) + ".");
+    return unreadable("there is no option " + detail::in_quotes(name) +
+                      (meant.empty() ? "." : meant) + " Options: " + detail::joined(field_names) +
+                      ".");
 }
 
 } // namespace

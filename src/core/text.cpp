@@ -54,7 +54,7 @@ std::string_view cut(std::string_view text, std::size_t size) noexcept {
     return text.substr(0, size);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t longest = 48; // leaves room for the reason in the 384 bytes of a detail
     const std::string_view shown = cut(text, longest);
     return "'" + printable(shown) + (shown.size() < text.size() ? "…'" : "'");

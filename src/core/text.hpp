@@ -37,7 +37,7 @@ void append_escaped(std::string& to, std::string_view text);
 [[nodiscard]] std::string_view cut(std::string_view text, std::size_t size) noexcept;
 
 // Text for a person: in single quotes, control characters escaped, cut with "…" where it is long.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 // Text as it was typed, with only control characters escaped: safe to show on a terminal.
 [[nodiscard]] std::string printable(std::string_view text);

@@ -70,7 +70,8 @@ struct parts {
 };
 
 error refusal(const quantity& kind, std::string_view text, const std::string& why) {
-    return error{errc::invalid_argument, kind.operation}.because(detail::quoted(text) + " " + why);
+    return error{errc::invalid_argument, kind.operation}.because(detail::in_quotes(text) + " " +
+                                                                 why);
 }
 
 std::string_view take_digits(std::string_view& text) noexcept {
@@ -109,7 +110,8 @@ std::string unit_problem(const quantity& kind, std::string_view unit) {
     const std::string meant = detail::did_you_mean(unit, kind.names);
     if (unit.front() == ' ')
         return "has a space before its unit; write it like " + std::string(kind.example) + ".";
-    return "has the unknown unit " + detail::quoted(unit) + (meant.empty() ? "." : meant) + units;
+    return "has the unknown unit " + detail::in_quotes(unit) + (meant.empty() ? "." : meant) +
+           units;
 }
 
 std::optional<std::uint64_t> factor_of(const quantity& kind, std::string_view unit) noexcept {
