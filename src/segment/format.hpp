@@ -136,9 +136,10 @@ static_assert(sizeof(ring_slot) == line_bytes);
 // Before the payload of each chunk. Written by its holder, read by the next one.
 struct chunk_header {
     std::uint64_t length;
-    std::uint32_t block; // 0: the payload follows; otherwise class << 24 | block + 1
-    std::uint32_t padding;
+    std::uint64_t sequence; // the position that the sender commits it at
+    std::uint32_t block;    // 0: the payload follows; otherwise class << 24 | block + 1
+    std::uint32_t padding[3];
 };
-static_assert(sizeof(chunk_header) == 16);
+static_assert(sizeof(chunk_header) == 32);
 
 } // namespace hawser::segment

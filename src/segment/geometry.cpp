@@ -19,7 +19,7 @@ constexpr std::uint64_t default_max_message = 16 * mib;
 constexpr std::uint64_t default_max_memory = 64 * mib;
 
 // Messages up to this size live in the chunk when max_message says that none is larger; otherwise chunks are small.
-constexpr std::uint64_t largest_inline = 1008;
+constexpr std::uint64_t largest_inline = 992;
 constexpr std::uint64_t common_chunk = 256;
 
 constexpr std::uint64_t page = 4096; // of the format, not of the machine

@@ -6,8 +6,11 @@
 #include <mutex>
 #include <vector>
 
+#include "os/bell.hpp"
 #include "os/clock.hpp"
 #include "os/lock.hpp"
+#include "segment/parker.hpp"
+#include "sync/event_word.hpp"
 
 namespace hawser::segment {
 
@@ -332,10 +335,12 @@ result<opened> open_segment(const std::string &name, const options &wanted) {
         "for five seconds the name was made and removed again and again.");
 }
 
-result<void> publish(const opened &segment, const std::string &name) {
-    const auto path = path_of(name);
-    if (!path) return path.why();
-    return os::give_name(segment.fd.get(), *path);
+result<void> publish(int fd, const std::string &path) {
+    auto named = os::give_name(fd, path);
+    if (named || !named.is(errc::already_exists)) return named;
+    return error{errc::already_exists, "open", named.why().sys()}.because(
+        "a mailbox of this name exists, and create=create wants a new one. Open it with "
+        "create=open_or_create, or remove it first with hawser rm.");
 }
 
 void leave_door(int fd) noexcept { os::unlock(fd, door_byte); }
@@ -364,11 +369,23 @@ bool remove_if_unused(int fd, const shared_memory &memory, const std::string &pa
     return removed;
 }
 
+void wake_everyone(int fd, const shared_memory &memory) noexcept {
+    header &head = memory.head();
+    const bool read = sync::notify_all(head.messages, futex_parker{}).ring;
+    bool write = sync::notify_all(head.memory, futex_parker{}).ring;
+    for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane) {
+        if (!memory.lane_ready(lane)) continue;
+        write = sync::notify_all(memory.lane(lane).space, futex_parker{}).ring || write;
+    }
+    if (read) os::bell::ring_others(fd, os::bell_tone::read, offsetof(header, bell));
+    if (write) os::bell::ring_others(fd, os::bell_tone::write, offsetof(header, bell));
+}
+
 result<std::shared_ptr<shared_memory>> observe(int fd, const os::file_status &file,
-                                               const geometry &shape) {
+                                               const geometry &shape, os::access_kind access) {
     const auto plan = layout::of(shape);
     if (!plan) return plan.why();
-    auto mapped = os::mapping::of(fd, plan->total_bytes, os::access_kind::read_only);
+    auto mapped = os::mapping::of(fd, plan->total_bytes, access);
     if (!mapped) return mapped.why();
     return std::make_shared<shared_memory>(std::move(*mapped), shape, *plan, file);
 }

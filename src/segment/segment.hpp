@@ -100,7 +100,7 @@ struct opened {
 // Errors: not_found · already_exists · permission · no_space · corrupt · unsupported · timed_out (the door stays shut).
 result<opened> open_segment(const std::string &name, const options &wanted);
 // Gives a new segment its name. already_exists if another was quicker: open again.
-result<void> publish(const opened &segment, const std::string &name);
+result<void> publish(int fd, const std::string &path);
 
 void leave_door(int fd) noexcept;
 // Tries for a moment to shut the door; false if somebody else holds it for longer. To be opened with leave_door().
@@ -111,8 +111,12 @@ bool shut_door(int fd) noexcept;
 // True if the name is gone.
 bool remove_if_unused(int fd, const shared_memory &memory, const std::string &path) noexcept;
 
-// Maps an existing file for looking only.
-result<std::shared_ptr<shared_memory>> observe(int fd, const os::file_status &file,
-                                               const geometry &shape);
+// Maps an existing file without taking part.
+result<std::shared_ptr<shared_memory>>
+observe(int fd, const os::file_status &file, const geometry &shape,
+        os::access_kind access = os::access_kind::read_only);
+
+// Wakes all who wait for anything in the mailbox, and rings every armed bell. fd is a description of the file.
+void wake_everyone(int fd, const shared_memory &memory) noexcept;
 
 } // namespace hawser::segment

@@ -105,6 +105,7 @@ struct exchange_request {
     std::uint32_t lane = 0;
     std::uint32_t hand = 0;
     std::uint32_t give = 0;
+    std::uint64_t *sequence = nullptr; // of a send: where the chunk keeps its position
 };
 
 namespace ring_detail {
@@ -143,6 +144,7 @@ bool swap(const lane_memory<Atomic> &lane, const participant_memory<Atomic> &sel
     self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
                        std::memory_order_release); // SYNC(intent)
     note(lane, seen, at.position, self.owner);
+    if (what.sequence != nullptr) *what.sequence = at.position; // ours until the CAS
     const slot_word mine{sending ? seen.turn : seen.turn + 1, what.give, self.owner, sending};
     const bool done = lane.slots[at.index].word.compare_exchange_strong(raw, mine.pack());
     if (done) {

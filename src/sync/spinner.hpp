@@ -12,6 +12,15 @@
 
 namespace hawser::sync {
 
+// Tells the CPU that this is a spin loop.
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb" ::: "memory");
+#endif
+}
+
 class spinner {
   public:
     explicit spinner(bool allowed) noexcept : budget_ns_(allowed ? most_ns : 0), allowed_(allowed) {}
@@ -21,7 +30,7 @@ class spinner {
     // A wait that spun is over after waited_ns in all, asleep at the end or not.
     void learn(std::int64_t waited_ns) noexcept {
         if (!allowed_) return;
-        if (waited_ns <= most_ns)
+        if (waited_ns <= worth_ns)
             budget_ns_ = std::min(most_ns, std::max(budget_ns_ * 2, least_ns));
         else
             budget_ns_ = budget_ns_ / 2 < least_ns ? 0 : budget_ns_ / 2;
@@ -30,6 +39,8 @@ class spinner {
   private:
     static constexpr std::int64_t most_ns = 50'000;
     static constexpr std::int64_t least_ns = 3'000;
+    // A wait that slept took a wake-up longer than it had to: what ends within this would have ended while spinning.
+    static constexpr std::int64_t worth_ns = 150'000;
 
     std::int64_t budget_ns_;
     bool allowed_;

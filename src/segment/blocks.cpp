@@ -1,0 +1,131 @@
+// Memory for messages that do not fit in a chunk. See participant.hpp and sync/block_pool.hpp.
+
+#include <cstring>
+
+#include "os/file.hpp"
+#include "segment/participant.hpp"
+
+namespace hawser::segment {
+
+namespace {
+
+constexpr std::uint32_t class_shift = 24;
+
+// Blocks smaller than a page share it with others and can't be given back one by one.
+bool can_be_given_back(const block_class &of) noexcept {
+    return of.block_bytes % os::page_bytes() == 0;
+}
+
+} // namespace
+
+// The words of a class, or none if the class has not been used yet.
+sync::pool_memory<atomic> participant::pool(std::uint32_t block_class) const noexcept {
+    if ((memory_->head().classes_used.load() >> block_class & 1) == 0) return {};
+    return {memory_->block_words(block_class), memory_->plan().classes[block_class].count};
+}
+
+result<void> participant::ready_class(std::uint32_t block_class) noexcept {
+    auto &used = memory_->head().classes_used;
+    if ((used.load() >> block_class & 1) != 0) return {};
+    const segment::block_class &of = memory_->plan().classes[block_class];
+    if (auto done = os::allocate(fd(), of.words_at, of.count * sizeof(std::uint32_t)); !done)
+        return done;
+    used.fetch_or(1U << block_class);
+    return {};
+}
+
+result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uint64_t size) {
+    hand_entry &entry = hand_[hand];
+    const layout &plan = memory_->plan();
+    if (size <= plan.inline_bytes) {
+        memory_->chunk(entry.chunk).block = 0;
+        return std::span{memory_->inline_payload(entry.chunk), size};
+    }
+    const std::uint32_t block_class = plan.class_for(size);
+    const auto attached = attach_block(entry, block_class);
+    if (!attached) return attached.why();
+    if (!*attached) return std::span<std::byte>{};
+    const std::uint32_t index = (entry.block & ((1U << class_shift) - 1)) - 1;
+    memory_->chunk(entry.chunk).block = entry.block;
+    return std::span{memory_->block(block_class, index), size};
+}
+
+void participant::set_length(std::uint32_t hand, std::uint64_t size) noexcept {
+    memory_->chunk(hand_[hand].chunk).length = size;
+}
+
+void participant::drop_message(std::uint32_t hand) noexcept {
+    hand_entry &entry = hand_[hand];
+    std::span<std::byte> ignored;
+    payload_of(entry.chunk, entry.block, ignored);
+    return_spare(hand);
+}
+
+result<bool> participant::attach_block(hand_entry &entry, std::uint32_t block_class) {
+    if (auto ready = ready_class(block_class); !ready) return ready.why();
+    const auto blocks = pool(block_class);
+    auto got = sync::claim(blocks, searches_[block_class], true, entry.chunk);
+    if (!got.found) {
+        got = sync::claim(blocks, searches_[block_class], false, entry.chunk);
+        if (!got.found) return false;
+        const auto backed = back_block(got, block_class, entry.chunk);
+        if (!backed || !*backed) {
+            sync::free_block(blocks, got.block, entry.chunk);
+            if (!backed) return backed.why();
+            return false;
+        }
+    }
+    entry.block = block_class << class_shift | (got.block + 1);
+    return true;
+}
+
+// Gives a claimed block its memory. False if max_memory does not allow it.
+result<bool> participant::back_block(const sync::claimed &block, std::uint32_t block_class,
+                                     std::uint32_t chunk) noexcept {
+    if (!within_budget(chunk)) return false;
+    const segment::block_class &of = memory_->plan().classes[block_class];
+    const std::uint64_t at = of.data_at + block.block * of.block_bytes;
+    if (auto done = os::allocate(fd(), at, of.block_bytes); !done)
+        return error{done.why().code(), "send", done.why().sys()}.because(
+            directory() + " is full, so the message can't be stored. Free space there (hawser gc), or "
+                          "send smaller messages.");
+    sync::set_backed(pool(block_class), block.block, chunk, true);
+    return true;
+}
+
+// Claims come before this look, so two who grow at once may both be refused, but together never exceed max_memory. Free
+// blocks of other sizes are given back to make room.
+bool participant::within_budget(std::uint32_t chunk) noexcept {
+    const std::uint64_t allowed = memory_->shape().max_memory;
+    std::uint64_t in_use = bytes_in_memory();
+    for (std::uint32_t k = 0; k < memory_->plan().class_count && in_use > allowed; ++k) {
+        const segment::block_class &of = memory_->plan().classes[k];
+        if (!can_be_given_back(of)) continue;
+        const auto blocks = pool(k);
+        while (in_use > allowed) {
+            const auto free = sync::claim(blocks, searches_[k], true, chunk);
+            if (!free.found) break;
+            // The word first: a block that says it has memory must have it, also if we die here.
+            sync::set_backed(blocks, free.block, chunk, false);
+            os::punch_hole(fd(), of.data_at + free.block * of.block_bytes, of.block_bytes);
+            sync::free_block(blocks, free.block, chunk);
+            in_use -= of.block_bytes;
+        }
+    }
+    return in_use <= allowed;
+}
+
+std::uint64_t participant::bytes_in_memory() const noexcept {
+    std::uint64_t bytes = 0;
+    for (std::uint32_t k = 0; k < memory_->plan().class_count; ++k)
+        bytes += sync::count_in_memory(pool(k)) * memory_->plan().classes[k].block_bytes;
+    return bytes;
+}
+
+void participant::free_block(std::uint32_t block, std::uint32_t chunk) noexcept {
+    if (block == 0) return;
+    const std::uint32_t index = (block & ((1U << class_shift) - 1)) - 1;
+    if (sync::free_block(pool(block >> class_shift), index, chunk)) notify_memory();
+}
+
+} // namespace hawser::segment

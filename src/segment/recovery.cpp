@@ -1,0 +1,186 @@
+// The census: finding the dead, repairing what they left, adopting their messages. See participant.hpp.
+
+#include <algorithm>
+#include <cstring>
+
+#include "os/clock.hpp"
+#include "os/lock.hpp"
+#include "segment/participant.hpp"
+
+namespace hawser::segment {
+
+bool participant::lock(std::uint32_t slot) const noexcept {
+    const auto locked = os::try_lock(fd(), lock_base + slot, os::lock_kind::exclusive);
+    return locked && *locked;
+}
+
+void participant::unlock(std::uint32_t slot) const noexcept { os::unlock(fd(), lock_base + slot); }
+
+sync::participant_memory<atomic> participant::words_of(std::uint32_t slot) const noexcept {
+    participant_record &record = memory_->record(slot);
+    return {&record.intent, &record.intent_position, record.hand, slot + 1, memory_->shape().loans};
+}
+
+void participant::census_if_due() noexcept {
+    const std::int64_t now_ns = os::monotonic_ns();
+    auto &last_ns = memory_->head().census_ns;
+    std::int64_t seen_ns = last_ns.load();
+    // A stamp from the future is nonsense that must not keep the dead unburied.
+    if (seen_ns <= now_ns && now_ns - seen_ns < census_interval_ns) return;
+    if (last_ns.compare_exchange_strong(seen_ns, now_ns)) census();
+}
+
+void participant::census() noexcept {
+    for (std::uint32_t slot = 0; slot < memory_->slots_used(); ++slot) {
+        const auto state = static_cast<slot_state>(memory_->record(slot).state.load());
+        const bool lived = state == slot_state::sender || state == slot_state::receiver;
+        const bool left = state == slot_state::orphaned && role_ == slot_state::receiver;
+        if (slot == slot_ || !(lived || left)) continue;
+        const bool ours = std::ranges::any_of(adoptions_, [slot](const auto &adopted) {
+            return adopted->slot == slot && !adopted->over.load();
+        });
+        if (!ours && lock(slot)) recover(slot);
+    }
+}
+
+// The lock of the slot is ours, so its owner is dead, or just left. Every step can be repeated by the next one who gets the lock.
+// Gives the lock back, unless the slot is adopted.
+void participant::recover(std::uint32_t slot) noexcept {
+    participant_record &record = memory_->record(slot);
+    const auto state = static_cast<slot_state>(record.state.load());
+    if (state == slot_state::unused || state == slot_state::free) return unlock(slot);
+    const auto lane_of = [this](std::uint32_t lane) {
+        const bool exists = lane < memory_->plan().lanes && memory_->lane_ready(lane);
+        return exists ? memory_->ring(lane) : sync::lane_memory<atomic>{};
+    };
+    sync::repair(words_of(slot), lane_of);
+    settle_hand(slot);
+    if (state != slot_state::orphaned) count_in(record, counter::reaped, 1);
+    if (memory_->held_by(slot) == 0)
+        set_free(slot);
+    else if (role_ == slot_state::receiver)
+        adopt(slot);
+    else
+        leave_as_orphaned(slot);
+    // Whoever waits may wait for what the dead one did, or for what it was going to do.
+    notify_everyone();
+}
+
+// Spare chunks need no block, and with delivery=at_most_once no message comes again.
+void participant::settle_hand(std::uint32_t slot) noexcept {
+    participant_record &record = memory_->record(slot);
+    std::array<std::uint32_t, max_loans> spare{};
+    std::size_t spares = 0;
+    for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
+        auto word = sync::hand_word::unpack(record.hand[i].load());
+        if (word.chunk >= memory_->plan().chunks) continue;
+        const bool once = memory_->shape().delivery == delivery_policy::at_most_once;
+        if (word.kind == sync::hold::message && once) {
+            record.hand[i].store(sync::hand_word{word.chunk, sync::hold::spare}.pack());
+            word.kind = sync::hold::spare;
+            count_in(record, counter::lost, 1);
+        }
+        if (word.kind == sync::hold::spare) spare[spares++] = word.chunk;
+    }
+    free_blocks_of(std::span(spare).first(spares));
+}
+
+void participant::free_blocks_of(std::span<const std::uint32_t> chunks) noexcept {
+    for (std::uint32_t k = 0; k < memory_->plan().class_count; ++k) {
+        const auto blocks = pool(k);
+        for (std::uint32_t i = 0; i < blocks.count; ++i) {
+            const auto word = sync::block_word::unpack(blocks.words[i].load());
+            if (word.owned && std::ranges::find(chunks, word.chunk) != chunks.end())
+                sync::free_block(blocks, i, word.chunk);
+        }
+    }
+}
+
+void participant::set_free(std::uint32_t slot) noexcept {
+    participant_record &record = memory_->record(slot);
+    record.pid.store(0);
+    record.state.store(static_cast<std::uint32_t>(slot_state::free));
+    memory_->head().membership.fetch_add(1);
+    unlock(slot);
+}
+
+void participant::leave_as_orphaned(std::uint32_t slot) noexcept {
+    header &head = memory_->head();
+    memory_->record(slot).state.store(static_cast<std::uint32_t>(slot_state::orphaned));
+    unlock(slot);
+    // After the unlock, so that whoever sees the new number can take the lock.
+    head.orphans.fetch_add(1);
+    head.membership.fetch_add(1);
+}
+
+// --- adoption ----------------------------------------------------------------------------------
+
+void participant::adopt(std::uint32_t slot) noexcept {
+    std::erase_if(adoptions_, [](const auto &adopted) { return adopted->over.load(); });
+    auto adopted = std::make_unique<adoption>();
+    adopted->slot = slot;
+    participant_record &record = memory_->record(slot);
+    for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
+        const auto word = sync::hand_word::unpack(record.hand[i].load());
+        if (word.kind != sync::hold::message || word.chunk >= memory_->plan().chunks) continue;
+        adopted->chunk[i] = word.chunk;
+        adopted->undelivered |= 1U << i;
+    }
+    if (adopted->undelivered == 0) return set_free(slot);
+    adopted->unreleased.store(adopted->undelivered);
+    record.state.store(static_cast<std::uint32_t>(slot_state::receiver));
+    write_identity(record);
+    memory_->head().membership.fetch_add(1);
+    adoptions_.push_back(std::move(adopted));
+}
+
+void participant::adopt_orphans() noexcept {
+    const std::uint32_t now = memory_->head().orphans.load();
+    if (now == orphans_seen_) return;
+    orphans_seen_ = now;
+    census();
+}
+
+bool participant::has_adopted() const noexcept {
+    return std::ranges::any_of(adoptions_,
+                               [](const auto &adopted) { return adopted->undelivered != 0; });
+}
+
+bool participant::next_adopted(held_message &out) noexcept {
+    for (const auto &adopted : adoptions_) {
+        while (adopted->undelivered != 0) {
+            const auto hand = static_cast<std::uint32_t>(std::countr_zero(adopted->undelivered));
+            adopted->undelivered &= adopted->undelivered - 1;
+            std::uint32_t block = 0;
+            if (!payload_of(adopted->chunk[hand], block, out.bytes)) {
+                release_adopted(*adopted, hand); // forged: nothing to deliver
+                continue;
+            }
+            out.ticket = reinterpret_cast<std::uint64_t>(adopted.get()) | hand;
+            out.sequence = memory_->chunk(adopted->chunk[hand]).sequence;
+            out.redelivered = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+void participant::release_adopted(adoption &from, std::uint32_t hand) noexcept {
+    const std::uint32_t chunk = from.chunk[hand];
+    memory_->record(from.slot).hand[hand].store(
+        sync::hand_word{chunk, sync::hold::spare}.pack());
+    free_blocks_of(std::span(&chunk, 1));
+    const std::uint32_t bit = 1U << hand;
+    if (from.unreleased.fetch_and(~bit) != bit) return;
+    set_free(from.slot);
+    from.over.store(true); // the owner's thread may delete it from here on
+}
+
+bool participant::sender_present() const noexcept {
+    for (std::uint32_t slot = 0; slot < memory_->slots_used(); ++slot)
+        if (memory_->record(slot).state.load() == static_cast<std::uint32_t>(slot_state::sender))
+            return true;
+    return false;
+}
+
+} // namespace hawser::segment

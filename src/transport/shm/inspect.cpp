@@ -1,0 +1,315 @@
+// Looking at mailboxes from outside: hawser/inspect.hpp.
+
+#include <hawser/inspect.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include <hawser/address.hpp>
+
+#include "os/lock.hpp"
+#include "segment/participant.hpp"
+
+namespace hawser {
+inline namespace v1 {
+
+namespace {
+
+using segment::slot_state;
+
+result<std::string> name_in(std::string_view text, const char *operation) {
+    const auto parsed = address::parse(text);
+    if (!parsed) return parsed.why();
+    if (parsed->scheme != "shm")
+        return error{errc::unsupported, operation}.at(text).because(
+            "only shm: mailboxes can be looked at from outside.");
+    return parsed->rest;
+}
+
+error located(const error &why, const char *operation, const std::string &name) {
+    return error{why.code(), operation, why.sys()}.at("shm:" + name).because(why.detail());
+}
+
+std::string command_of(const segment::participant_record &record) {
+    std::array<char, 17> text{};
+    for (std::size_t i = 0; i < 2; ++i) {
+        const std::uint64_t part = record.command[i].load();
+        std::memcpy(text.data() + i * sizeof part, &part, sizeof part);
+    }
+    return std::string{text.data()};
+}
+
+participant_role role_of(slot_state state) noexcept {
+    switch (state) {
+    case slot_state::sender: return participant_role::sender;
+    case slot_state::receiver:
+    case slot_state::orphaned: return participant_role::receiver;
+    default: return participant_role::none;
+    }
+}
+
+participant_info describe(int fd, const segment::shared_memory &memory, std::uint32_t slot) {
+    const auto &record = memory.record(slot);
+    participant_info info;
+    info.slot = slot;
+    info.role = role_of(static_cast<slot_state>(record.state.load()));
+    info.alive = os::first_locked(fd, segment::lock_base + slot, 1) != os::none_locked;
+    info.waiting = info.alive && record.waiting.load() != 0;
+    info.pid = record.pid.load();
+    info.uid = record.uid.load();
+    info.pid_namespace = record.pid_namespace.load();
+    info.command = command_of(record);
+    info.messages_held = static_cast<std::uint32_t>(memory.held_by(slot));
+    info.counters = segment::counters_of(record);
+    return info;
+}
+
+void add(stats &sum, const stats &more) noexcept {
+    sum.sent += more.sent;
+    sum.sent_bytes += more.sent_bytes;
+    sum.received += more.received;
+    sum.received_bytes += more.received_bytes;
+    sum.redelivered += more.redelivered;
+    sum.dropped += more.dropped;
+    sum.lost += more.lost;
+    sum.sleeps += more.sleeps;
+    sum.wakes += more.wakes;
+    sum.reaped += more.reaped;
+}
+
+void look_inside(mailbox_info &info, int fd, const segment::shared_memory &memory) {
+    const auto created_ns = std::chrono::nanoseconds(memory.head().created_ns);
+    info.created = std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(created_ns));
+    info.layout_version = segment::layout_version;
+    info.geometry = memory.shape().to_options();
+    info.geometry.mode = info.mode;
+    info.geometry.group = std::to_string(info.gid);
+    info.depth = memory.depth();
+    bool inhabited = false;
+    for (std::uint32_t slot = 0; slot < memory.slots_used(); ++slot) {
+        participant_info one = describe(fd, memory, slot);
+        add(info.counters, one.counters);
+        info.held += one.messages_held;
+        inhabited = inhabited || one.alive;
+        if (one.alive || one.role != participant_role::none)
+            info.participants.push_back(std::move(one));
+    }
+    const bool empty = info.depth == 0 && info.held == 0 && !memory.shape().persist;
+    info.state = inhabited ? mailbox_state::in_use
+                           : (empty ? mailbox_state::dead : mailbox_state::idle);
+}
+
+mailbox_state state_for(const error &why) noexcept {
+    switch (why.code()) {
+    case errc::permission: return mailbox_state::unreadable;
+    case errc::unsupported: return mailbox_state::other_version;
+    default: return mailbox_state::damaged;
+    }
+}
+
+bool begins_as_mailbox(int fd) noexcept {
+    std::uint64_t magic = 0;
+    const auto got = os::read_start(fd, &magic, sizeof magic);
+    return got && *got == sizeof magic && magic == segment::magic;
+}
+
+mailbox_info inspect_file(const std::string &name, const std::string &path,
+                          const os::file_status &file) {
+    mailbox_info info;
+    info.address = "shm:" + name;
+    info.path = path;
+    info.mode = file.mode;
+    info.uid = file.uid;
+    info.gid = file.gid;
+    info.file_bytes = file.bytes;
+    info.memory_bytes = file.memory_bytes;
+    if (!file.regular) {
+        info.problem = "not a regular file: some other program's, or put there on purpose.";
+        return info;
+    }
+    auto fd = os::open_existing(path, os::access_kind::read_only);
+    if (!fd) {
+        info.state = state_for(fd.why());
+        info.problem = fd.is(errc::permission) ? "this user may not read it."
+                                               : std::strerror(fd.why().sys());
+        return info;
+    }
+    const auto shape = segment::read_geometry(fd->get(), file);
+    if (!shape) {
+        info.state = begins_as_mailbox(fd->get()) ? state_for(shape.why())
+                                                  : mailbox_state::not_mailbox;
+        info.problem = shape.why().detail();
+        return info;
+    }
+    const auto memory = segment::observe(fd->get(), file, *shape);
+    if (!memory) {
+        info.state = mailbox_state::damaged;
+        info.problem = memory.why().describe();
+        return info;
+    }
+    look_inside(info, fd->get(), **memory);
+    return info;
+}
+
+// The name of a file in the mailbox directory, if it is one of ours.
+std::string mailbox_name(const std::string &file) {
+    const std::string_view prefix = segment::file_prefix;
+    return file.starts_with(prefix) ? file.substr(prefix.size()) : std::string{};
+}
+
+error in_use(const std::string &name, int fd, const segment::shared_memory &memory) {
+    std::string who;
+    for (std::uint32_t slot = 0; slot < memory.slots_used(); ++slot) {
+        if (os::first_locked(fd, segment::lock_base + slot, 1) == os::none_locked) continue;
+        const auto &record = memory.record(slot);
+        who += (who.empty() ? "" : ", ") + std::string("pid ") +
+               std::to_string(record.pid.load()) + " (" + command_of(record) + ")";
+    }
+    return error{errc::already_exists, "rm"}.at("shm:" + name).because(
+        "it is in use by " + (who.empty() ? "a process that is joining" : who) +
+        ". End that first, or take it away from them: hawser rm --force shm:" + name);
+}
+
+// Tells everyone who is in there that it is over.
+void mark_removed(int fd, segment::shared_memory &memory) {
+    memory.head().life.store(static_cast<std::uint32_t>(segment::life::removed));
+    segment::wake_everyone(fd, memory);
+}
+
+result<void> remove_healthy(const std::string &name, const std::string &path, removal how,
+                            int fd, const os::file_status &file, const segment::geometry &shape) {
+    auto memory = segment::observe(fd, file, shape, os::access_kind::read_write);
+    if (!memory) return memory.why();
+    const bool shut = segment::shut_door(fd);
+    const bool free = shut && os::first_locked(fd, segment::lock_base, shape.participants) ==
+                                  os::none_locked;
+    if (!free && how == removal::if_unused) return in_use(name, fd, **memory);
+    const auto named = os::status_of(path);
+    if (!named || !named->same_file_as(file))
+        return error{errc::not_found, "rm"}.because("somebody else removed it just now.");
+    if (auto gone = os::remove_name(path); !gone) return gone;
+    mark_removed(fd, **memory);
+    return {};
+}
+
+collected collect_one(const mailbox_info &info, const std::string &name, bool dry_run) {
+    collected one{info.address, info.path, info.memory_bytes, false, {}};
+    const auto dead_inside = std::ranges::any_of(
+        info.participants, [](const participant_info &who) { return !who.alive; });
+    if (info.state == mailbox_state::in_use && !dead_inside) {
+        one.reason = "in use";
+    } else if (info.state == mailbox_state::dead || info.state == mailbox_state::idle ||
+               info.state == mailbox_state::in_use) {
+        if (dry_run) {
+            one.removed = info.state == mailbox_state::dead;
+        } else {
+            const auto tidied = segment::participant::tidy(name);
+            one.removed = tidied && *tidied;
+            if (!tidied) one.reason = tidied.why().describe();
+        }
+        if (one.removed)
+            one.reason = "nobody is there and nothing is in it";
+        else if (one.reason.empty() && info.state == mailbox_state::in_use)
+            one.reason = "in use; what the dead left in it is repaired";
+        else if (one.reason.empty())
+            one.reason = info.geometry.persist.value_or(false)
+                             ? "persist=yes"
+                             : std::to_string(info.depth + info.held) + " messages wait in it";
+    } else {
+        one.reason = info.problem;
+    }
+    return one;
+}
+
+} // namespace
+
+std::string mailbox_directory() { return segment::directory(); }
+
+result<std::vector<mailbox_info>> list_mailboxes() {
+    auto files = os::names_in(segment::directory());
+    if (!files)
+        return error{files.why().code(), "ls", files.why().sys()}.because(
+            "the mailbox directory " + segment::directory() + " can't be read: " +
+            std::strerror(files.why().sys()) + ". $HAWSER_DIR sets another.");
+    std::ranges::sort(*files);
+    std::vector<mailbox_info> all;
+    for (const auto &file : *files) {
+        const std::string name = mailbox_name(file);
+        if (name.empty()) continue;
+        const std::string path = segment::directory() + "/" + file;
+        // It may be gone by now: then it is no part of the list.
+        if (const auto status = os::status_of(path)) all.push_back(inspect_file(name, path, *status));
+    }
+    return all;
+}
+
+result<mailbox_info> inspect_mailbox(std::string_view text) {
+    const auto name = name_in(text, "info");
+    if (!name) return name.why();
+    const auto path = segment::path_of(*name);
+    if (!path) return located(path.why(), "info", *name);
+    const auto status = os::status_of(*path);
+    if (!status) {
+        const error why = error{status.why().code(), "info", status.why().sys()}.because(
+            status.is(errc::not_found) ? "there is no such mailbox. hawser ls shows those there are."
+                                       : std::strerror(status.why().sys()));
+        return located(why, "info", *name);
+    }
+    return inspect_file(*name, *path, *status);
+}
+
+result<void> remove_mailbox(std::string_view text, removal how) {
+    const auto name = name_in(text, "rm");
+    if (!name) return name.why();
+    const auto path = segment::path_of(*name);
+    if (!path) return located(path.why(), "rm", *name);
+    const auto status = os::status_of(*path);
+    if (!status)
+        return located(error{status.why().code(), "rm", status.why().sys()}.because(
+                           "there is no such mailbox. hawser ls shows those there are."),
+                       "rm", *name);
+    const auto removed = [&]() -> result<void> {
+        auto fd = os::open_existing(*path, os::access_kind::read_write);
+        const auto shape = fd ? segment::read_geometry(fd->get(), *status)
+                              : result<segment::geometry>{fd.why()};
+        if (shape) return remove_healthy(*name, *path, how, fd->get(), *status, *shape);
+        if (how == removal::by_force) return os::remove_name(*path);
+        if (!fd && fd.is(errc::permission))
+            return error{errc::permission, "rm", fd.why().sys()}.because(
+                "this user may not open it. hawser info shows whose it is.");
+        return error{errc::corrupt, "rm"}.because(
+            "it is not a mailbox that this version can use (hawser info says why). To remove the file "
+            "all the same: hawser rm --force shm:" + *name);
+    }();
+    if (removed) return {};
+    if (removed.why().detail().empty())
+        return located(error{removed.why().code(), "rm", removed.why().sys()}.because(
+                           std::strerror(removed.why().sys())),
+                       "rm", *name);
+    return located(removed.why(), "rm", *name);
+}
+
+result<std::vector<collected>> collect_garbage(bool dry_run) {
+    auto all = list_mailboxes();
+    if (!all) return all.why();
+    std::vector<collected> report;
+    for (const auto &info : *all)
+        report.push_back(collect_one(info, info.address.substr(sizeof("shm:") - 1), dry_run));
+    return report;
+}
+
+std::string_view name_of(participant_role value) noexcept {
+    constexpr std::array<std::string_view, 3> names{"none", "sender", "receiver"};
+    return names[static_cast<std::size_t>(value)];
+}
+
+std::string_view name_of(mailbox_state value) noexcept {
+    constexpr std::array<std::string_view, 7> names{
+        "in_use", "idle", "dead", "not_mailbox", "other_version", "damaged", "unreadable"};
+    return names[static_cast<std::size_t>(value)];
+}
+
+} // namespace v1
+} // namespace hawser

@@ -1,0 +1,237 @@
+#include <cstring>
+
+#include <poll.h>
+
+#include "transport/shm/ends.hpp"
+
+namespace hawser::shm {
+
+namespace {
+
+using segment::counter;
+using segment::participant;
+using sync::intent_kind;
+using sync::ring_outcome;
+
+error full_error(const char *operation, bool memory) {
+    return error{errc::would_block, operation}.because(
+        memory ? "max_memory is used up by messages that wait or are being read."
+               : "the mailbox is full.");
+}
+
+errc late(deadline until) noexcept { return until.is_now() ? errc::would_block : errc::timed_out; }
+
+error not_in_time(const char *operation, waited how, deadline until) {
+    if (how == waited::interrupted) return error{errc::interrupted, operation};
+    return error{late(until), operation};
+}
+
+} // namespace
+
+result<std::unique_ptr<hawser::detail::sending_end>> open_sender(const address &where,
+                                                                 const options &wanted) {
+    auto joined = participant::join(where.rest, wanted, segment::slot_state::sender);
+    if (!joined) return joined.why();
+    return std::unique_ptr<hawser::detail::sending_end>(
+        std::make_unique<sender_end>(participant_handle{*joined}, wanted));
+}
+
+sender_end::sender_end(participant_handle self, const options &wanted) noexcept
+    : self_(std::move(self)), full_(wanted.full.value_or(full_policy::block)),
+      wait_(wanted.wait.value_or(wait_mode::adaptive)), spinner_(!os::single_cpu()) {
+    const auto &memory = self_->memory();
+    lane_ = memory.shape().order == order_policy::sender ? self_->slot() : 0;
+    const auto ring = memory.ring(lane_);
+    at_.jump(ring.tail_hint->load(), ring.capacity);
+    oldest_.jump(ring.head_hint->load(), ring.capacity);
+}
+
+result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) {
+    const auto found = find_room(bytes.size(), until, "send");
+    if (!found) return found.why();
+    if (!found->stored) return sent{0, found->drops, false};
+    if (!bytes.empty()) std::memcpy(found->bytes.data(), bytes.data(), bytes.size());
+    auto result = commit(found->hand, bytes.size(), found->drops, until);
+    if (!result || !result->stored) self_->return_spare(found->hand);
+    after_call();
+    return result;
+}
+
+result<loan> sender_end::loan_for(std::size_t size, deadline until) {
+    const auto found = find_room(size, until, "loan");
+    if (!found) return found.why();
+    if (!found->stored) return full_error("loan", true);
+    return loan{self_->lend(found->hand, found->bytes)};
+}
+
+result<sent> sender_end::send(loan &filled, deadline until) {
+    if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
+    auto &memory = filled.memory();
+    if (memory.from() != self_.get())
+        return error{errc::invalid_argument, "send"}.because(
+            "the loan is of another sender, or was sent already.");
+    const auto hand = static_cast<std::uint32_t>(memory.ticket());
+    auto result = commit(hand, filled.size(), 0, until);
+    if (result) {
+        self_->take_back(memory);
+        if (!result->stored) self_->return_spare(hand);
+    }
+    after_call();
+    return result;
+}
+
+// A hand entry and memory for the payload, before anything can be seen by others.
+result<sender_end::room> sender_end::find_room(std::size_t size, deadline until,
+                                               const char *operation) {
+    if (const auto may = admit(*self_, poisoned_, operation); !may) return may.why();
+    const auto &shape = self_->memory().shape();
+    if (size > shape.max_message)
+        return error{errc::too_big, operation}.because(
+            "the message has " + std::to_string(size) + " bytes, and max_message is " +
+            std::to_string(shape.max_message) +
+            ". Whoever creates the mailbox can give a larger max_message=.");
+    room found;
+    found.hand = self_->claim_spare();
+    if (found.hand == participant::no_hand)
+        return error{errc::no_space, operation}.because(
+            "all " + std::to_string(shape.loans) +
+            " loans of this sender are out. Send or drop one, or create the mailbox with a larger "
+            "loans=.");
+    auto made = self_->make_room(found.hand, size);
+    if (made && (made->size() == size)) {
+        found.bytes = *made;
+        return found;
+    }
+    if (made) {
+        const auto waited = wait_for_memory(found, size, until);
+        if (waited && *waited) return found;
+        self_->return_spare(found.hand);
+        if (!waited) return waited.why();
+        self_->count(counter::dropped);
+        found.stored = false;
+        return found;
+    }
+    self_->return_spare(found.hand);
+    return made.why();
+}
+
+// max_memory is used up. True when there is room, false if the message is to be dropped.
+result<bool> sender_end::wait_for_memory(room &found, std::size_t size, deadline until) {
+    if (full_ == full_policy::drop_newest) return false;
+    std::optional<error> failed;
+    const auto attempt = [&](look) {
+        if (full_ == full_policy::drop_oldest && drop_oldest()) ++found.drops;
+        auto made = self_->make_room(found.hand, size);
+        if (made && made->size() == size) {
+            found.bytes = *made;
+            return true;
+        }
+        if (!made) failed = made.why();
+        return !made || self_->removed();
+    };
+    if (full_ == full_policy::fail || until.is_now()) {
+        if (!attempt(look::quick)) return full_error("send", true);
+    } else {
+        auto &event = self_->memory().head().memory;
+        const auto how = wait_on(*self_, event, until, wait_, spinner_, attempt);
+        if (how != waited::finished) return not_in_time("send", how, until);
+    }
+    if (failed) return *failed;
+    if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
+    return true;
+}
+
+result<sent> sender_end::commit(std::uint32_t hand, std::size_t size, std::uint64_t drops,
+                                deadline until) {
+    self_->set_length(hand, size);
+    self_->tick();
+    const auto done = self_->exchange(lane_, at_, intent_kind::send, hand);
+    if (done.outcome == ring_outcome::done) [[likely]]
+        return committed(size, drops, done);
+    if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
+    return commit_when_full(hand, size, drops, until);
+}
+
+result<sent> sender_end::committed(std::size_t size, std::uint64_t drops,
+                                   const sync::exchanged &done) {
+    self_->count(counter::sent);
+    self_->count(counter::sent_bytes, size);
+    self_->notify_messages();
+    return sent{done.position, drops, true};
+}
+
+result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size,
+                                          std::uint64_t drops, deadline until) {
+    if (full_ == full_policy::drop_oldest) return make_way(hand, size, drops, until);
+    sync::exchanged done;
+    const auto attempt = [&](look) {
+        done = self_->exchange(lane_, at_, intent_kind::send, hand);
+        return done.outcome == ring_outcome::done || done.outcome == ring_outcome::corrupt ||
+               self_->removed();
+    };
+    if (full_ != full_policy::block || until.is_now()) {
+        self_->census_if_due();
+        if (!attempt(look::quick)) {
+            if (full_ != full_policy::drop_newest) return full_error("send", false);
+            self_->count(counter::dropped);
+            return sent{0, drops, false};
+        }
+    } else {
+        auto &event = self_->memory().lane(lane_).space;
+        const auto how = wait_on(*self_, event, until, wait_, spinner_, attempt);
+        if (how != waited::finished) return not_in_time("send", how, until);
+    }
+    if (done.outcome == ring_outcome::done) return committed(size, drops, done);
+    if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
+    return admit(*self_, poisoned_, "send").why(); // removed
+}
+
+// full=drop_oldest: takes the oldest message away and tries again. Others may be quicker with the slot, but whoever was
+// has stored a message of its own; so this ends.
+result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uint64_t drops,
+                                  deadline until) {
+    constexpr int tries_between_checks = 1000;
+    for (int tries = 1;; ++tries) {
+        if (drop_oldest()) ++drops;
+        const auto done = self_->exchange(lane_, at_, intent_kind::send, hand);
+        if (done.outcome == ring_outcome::done) return committed(size, drops, done);
+        if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
+        if (tries % tries_between_checks != 0) continue;
+        if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
+        if (!until.is_never() && os::monotonic_ns() >= until.at_ns())
+            return error{late(until), "send"};
+    }
+}
+
+bool sender_end::drop_oldest() {
+    const std::uint32_t hand = self_->claim_spare();
+    if (hand == participant::no_hand) return false;
+    const auto done = self_->exchange(lane_, oldest_, intent_kind::drop, hand);
+    if (done.outcome != ring_outcome::done) {
+        self_->return_spare(hand);
+        return false;
+    }
+    self_->drop_message(hand);
+    self_->count(counter::dropped);
+    return true;
+}
+
+result<int> sender_end::fd() {
+    if (const auto may = admit(*self_, poisoned_, "fd"); !may) return may.why();
+    auto listening = bell_.listen(*self_);
+    after_call();
+    return listening;
+}
+
+short sender_end::fd_events() const noexcept { return POLLIN; }
+
+void sender_end::after_call() {
+    if (!bell_.in_use()) return;
+    const auto &memory = self_->memory();
+    bell_.sync(*self_, {&memory.lane(lane_).space, &memory.head().memory}, [&] {
+        sync::cursor from = at_;
+        return self_->removed() || sync::has_room(memory.ring(lane_), from);
+    });
+}
+
+} // namespace hawser::shm

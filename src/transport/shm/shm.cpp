@@ -1,0 +1,59 @@
+#include "transport/shm/shm.hpp"
+
+#include "transport/shm/ends.hpp"
+
+namespace hawser::shm {
+
+namespace {
+
+constexpr capabilities abilities{
+    .boundaries = boundary_kind::message,
+    .ordering = ordering_kind::total,
+    .lives = lifetime_kind::file,
+    .needs_relation = relation_kind::none,
+    .survives_kill_of = survival_kind::both,
+    .max_message = std::uint64_t{1} << 40,
+    .both_ways = false,
+    .capacity_zero = false,
+    .capacity_bounded = true,
+    .capacity_unbounded = false,
+    .priorities = false,
+    .notification = false,
+    .receipts = false,
+    .zero_copy = true,
+    .fd_pollable = true,
+    .passes_fds = false,
+    .peer_credentials = false,
+    .crosses_machines = false,
+    .sharing_pair = false,
+    .sharing_one = false,
+    .sharing_any = true,
+    .sharing_all = false,
+};
+
+} // namespace
+
+const hawser::detail::transport transport{
+    {"shm", "shm:NAME", "hawser's mailbox in shared memory", abilities}, open_sender, open_receiver};
+
+result<void> admit(const segment::participant &self, bool poisoned, const char *operation) noexcept {
+    if (!self.usable()) [[unlikely]]
+        return error{errc::invalid_argument, operation}.because(
+            "this end point was opened before fork, and belongs to the parent. Open one in the child.");
+    if (self.removed()) [[unlikely]]
+        return error{errc::closed, operation}.because(
+            "the mailbox was removed by force. Open it again to start a new one.");
+    if (poisoned) [[unlikely]]
+        return error{errc::corrupt, operation}.because(
+            "the shared state broke an invariant before; this end point does not trust it any more.");
+    return {};
+}
+
+error poison(bool &poisoned, const char *operation) noexcept {
+    poisoned = true;
+    return error{errc::corrupt, operation}.because(
+        "the shared state breaks an invariant: some process has written where it must not. Look closer "
+        "with hawser doctor.");
+}
+
+} // namespace hawser::shm

@@ -1,0 +1,39 @@
+// Every transport of this build, by hand: to add one is to add a line here.
+
+#include <array>
+
+#include "core/transport.hpp"
+#include "transport/shm/shm.hpp"
+
+namespace hawser {
+inline namespace v1 {
+
+namespace detail {
+
+namespace {
+
+const std::array table{
+    &shm::transport,
+};
+
+} // namespace
+
+const transport *find_transport(std::string_view scheme) noexcept {
+    for (const transport *known : table)
+        if (known->info.scheme == scheme) return known;
+    return nullptr;
+}
+
+} // namespace detail
+
+std::span<const transport_info> transports() noexcept {
+    static const auto infos = [] {
+        std::array<transport_info, detail::table.size()> all{};
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = detail::table[i]->info;
+        return all;
+    }();
+    return infos;
+}
+
+} // namespace v1
+} // namespace hawser
