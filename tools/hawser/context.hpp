@@ -35,7 +35,8 @@ struct context {
     std::string_view verb; // for the hints in errors
 };
 
-// Adds a verb. The summary is one line; the examples lead its --help, each a command and what it is for.
+// Adds a verb. The summary is one line; the examples lead its --help, each a command and what it is
+// for.
 struct example {
     std::string_view command;
     std::string_view purpose;
@@ -43,10 +44,14 @@ struct example {
 CLI::App* add_verb(CLI::App& app, std::string_view name, std::string_view summary,
                    const std::array<example, 3>& examples);
 
+// Adds --color; main does it for every verb.
+void add_color(CLI::App* app, context& here);
+
 // Adds --json, which sets here.json.
 CLI::Option* add_json_flag(CLI::App* verb, context& here);
 
-// Adds a required ADDRESS. The type names steer the completion: ADDRESS (live names), FILE, or `a|b|c`.
+// Adds a required ADDRESS. The type names steer the completion: ADDRESS (live names), FILE, or
+// `a|b|c`.
 CLI::Option* add_address(CLI::App* verb, std::string& address);
 
 // A flag with one of several words as its value, `a|b|c`.

@@ -1,8 +1,10 @@
-// Convention: NAME.cpp defines `void add_NAME(CLI::App& app, context& here)`, which calls add_verb(), adds its flags, and
-// sets verb->callback([=, &here] { here.status = …; }), an exit_code; `return fail(here, error)` reports an error.
+// Convention: NAME.cpp defines `void add_NAME(CLI::App& app, context& here)`, which calls
+// add_verb(), adds its flags, and sets verb->callback([=, &here] { here.status = …; }), an
+// exit_code; `return fail(here, error)` reports an error.
 //
-// All verbs of the command line, in the order of the help. Flags live in a std::shared_ptr that the callback holds;
-// stdout is data, stderr is talk; `--json` is added with add_json_flag() (context.hpp).
+// All verbs of the command line, in the order of the help. Flags live in a std::shared_ptr that the
+// callback holds; stdout is data, stderr is talk; `--json` is added with add_json_flag()
+// (context.hpp).
 #pragma once
 
 #include "context.hpp"

@@ -1,0 +1,248 @@
+// hawser receive: messages become lines, bytes, frames or JSON on stdout.
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <hawser/receiver.hpp>
+
+#include "flags.hpp"
+#include "output/error.hpp"
+#include "output/human.hpp"
+#include "receive_output.hpp"
+#include "terminal/signals.hpp"
+#include "terminal/terminal.hpp"
+#include "verbs.hpp"
+
+namespace tool {
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+constexpr std::array<example, 3> examples{{
+    {"hawser receive shm:orders", "a line for each message, until all senders have gone"},
+    {"hawser receive shm:orders --idle 0s", "what is there now, and end"},
+    {"hawser receive A --format frame | hawser send B --frames", "any bytes, boundaries kept"},
+}};
+
+constexpr std::string_view endings =
+    R"(It ends with 0 when all senders have gone and nothing is left, and earlier by:
+  --count N     after N messages
+  --for D       D after the start, however much still comes
+  --idle D      when nothing came for D; 0s takes what is there (with --timeout: only after the first message)
+  --timeout D   with 4, when no message at all came in the first D
+A message is released once it is written: what a crash leaves unwritten comes again to another receiver.)";
+
+struct receive_flags {
+    std::string address;
+    hawser::options wanted;
+    std::optional<std::uint64_t> count;
+    maybe_duration for_;
+    maybe_duration idle;
+    maybe_duration timeout;
+    std::string format_name;
+    std::string release = "written";
+    bool nul = false;
+    bool jsonl = false;
+    bool verbose = false;
+};
+
+format format_of(const receive_flags& flags) {
+    struct spelling {
+        std::string_view name;
+        format value;
+    };
+    constexpr std::array<spelling, 6> spellings{{{"raw", format::raw},
+                                                 {"text", format::text},
+                                                 {"frame", format::frame},
+                                                 {"quoted", format::quoted},
+                                                 {"hex", format::hex},
+                                                 {"json", format::json}}};
+    if (flags.jsonl) return format::json;
+    if (flags.nul) return format::nul;
+    for (const spelling& each : spellings)
+        if (each.name == flags.format_name) return each.value;
+    return is_terminal(stream::out) ? format::terminal : format::text;
+}
+
+class receiving {
+  public:
+    receiving(const context& here, const receive_flags& flags, hawser::receiver in)
+        : here_(here), flags_(flags), in_(std::move(in)),
+          out_(here, format_of(flags),
+               flags.release == "taken" ? release_when::taken : release_when::written),
+          progress_(!is_terminal(stream::out)) {}
+
+    int run();
+
+  private:
+    bool is_over();
+    bool take(hawser::result<hawser::message>& got);
+    void wait();
+    void flush();
+    [[nodiscard]] steady::duration patience(steady::time_point now) const;
+    void report() const;
+
+    const context& here_;
+    const receive_flags& flags_;
+    hawser::receiver in_;
+    message_output out_;
+    progress progress_;
+    std::uint64_t messages_ = 0;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t redelivered_ = 0;
+    const steady::time_point began_ = steady::now();
+    steady::time_point quiet_since_ = began_;
+    bool quiet_ = false; // nothing came since quiet_since_
+    bool over_ = false;
+    int status_ = exit_ok;
+};
+
+int receiving::run() {
+    while (!is_over()) {
+        auto got = in_.try_receive();
+        if (take(got)) continue;
+        if (got.is(hawser::errc::would_block)) {
+            flush();
+            wait();
+        } else if (got.is(hawser::errc::no_space) && out_.held() > 0) {
+            flush(); // all loans are in the buffer
+        } else {
+            flush();
+            over_ = true;
+            if (!got.is(hawser::errc::closed)) status_ = fail(here_, got.why());
+        }
+    }
+    flush();
+    in_.close();
+    if (stop_signal() != 0) status_ = stop_status();
+    report();
+    return status_;
+}
+
+bool receiving::is_over() {
+    if (flags_.count && messages_ >= *flags_.count) over_ = true;
+    if (stop_signal() != 0) over_ = true;
+    return over_;
+}
+
+// Counts the message and hands it on; false if there is none.
+bool receiving::take(hawser::result<hawser::message>& got) {
+    if (!got) return false;
+    ++messages_;
+    bytes_ += got->size();
+    if (got->redelivered()) ++redelivered_;
+    quiet_ = false;
+    out_.add(std::move(*got));
+    // A look at the clock costs as much as a message.
+    if (messages_ % 1024 == 0) progress_.show(messages_, bytes_);
+    const bool look = flags_.for_ && messages_ % 64 == 0;
+    if (look && steady::now() - began_ >= *flags_.for_) over_ = true;
+    return true;
+}
+
+void receiving::flush() {
+    out_.flush();
+}
+
+// How long the silence may still last until one of the limits is reached; zero or less if one is.
+steady::duration receiving::patience(steady::time_point now) const {
+    steady::duration left = nap;
+    const bool first = messages_ == 0;
+    if (flags_.for_) left = std::min<steady::duration>(left, *flags_.for_ - (now - began_));
+    if (flags_.timeout && first)
+        left = std::min<steady::duration>(left, *flags_.timeout - (now - began_));
+    if (flags_.idle && !(flags_.timeout && first))
+        left = std::min<steady::duration>(left, *flags_.idle - (now - quiet_since_));
+    return left;
+}
+
+// Nothing is there: sleeps for a nap, until a message comes, or finds that it is over.
+void receiving::wait() {
+    const auto now = steady::now();
+    if (!std::exchange(quiet_, true)) quiet_since_ = messages_ == 0 ? began_ : now;
+    progress_.show(messages_, bytes_);
+    const auto left = patience(now);
+    if (left <= steady::duration::zero()) {
+        over_ = true;
+        const bool too_late = messages_ == 0 && flags_.timeout && now - began_ >= *flags_.timeout;
+        if (too_late)
+            status_ = fail(here_, hawser::error{hawser::errc::timed_out, "receive"}
+                                      .at(in_.where().name())
+                                      .because("no message came in the time given"));
+        return;
+    }
+    auto got = in_.receive_for(left);
+    if (take(got) || got.is(hawser::errc::timed_out) || got.is(hawser::errc::interrupted)) return;
+    over_ = true;
+    if (!got.is(hawser::errc::closed)) status_ = fail(here_, got.why());
+}
+
+void receiving::report() const {
+    if (!flags_.verbose && !(stop_signal() != 0 && is_terminal(stream::err))) return;
+    fmt::print(stderr, "received {}, {} in {}{}\n", human_plural(messages_, "message"),
+               human_size(bytes_), human_duration(steady::now() - began_),
+               redelivered_ == 0 ? "" : fmt::format(", {} redelivered", human_count(redelivered_)));
+}
+
+int run_receive(const context& here, const receive_flags& flags) {
+    catch_signals();
+    auto in = hawser::receiver::open(flags.address, flags.wanted);
+    if (!in) return fail(here, in.why());
+    return receiving(here, flags, std::move(*in)).run();
+}
+
+void add_endings(CLI::App* verb, receive_flags& flags) {
+    const std::string group = "When to end";
+    verb->add_option("-n,--count", flags.count, "after so many messages")
+        ->type_name("N")
+        ->group(group);
+    add_duration(verb, "--for", flags.for_, "so long after the start")->group(group);
+    add_duration(verb, "--idle", flags.idle, "when nothing came for so long")->group(group);
+    add_duration(verb, "--timeout", flags.timeout,
+                 "with 4, when no message at all came in that time")
+        ->group(group);
+}
+
+void add_formats(CLI::App* verb, receive_flags& flags) {
+    const std::string group = "Output";
+    CLI::Option* const as =
+        add_choice(verb, "--format", flags.format_name, "raw|text|quoted|hex|json|frame",
+                   "text: a line each (on a terminal with control characters shown as \\xNN); raw: "
+                   "the bytes alone; frame: 8 bytes of length, little-endian, before each (text)")
+            ->group(group);
+    CLI::Option* const nul =
+        verb->add_flag("-0,--null", flags.nul, "a NUL after each message")->group(group);
+    CLI::Option* const jsonl =
+        verb->add_flag("--jsonl,--json", flags.jsonl, "--format json; errors are JSON as well")
+            ->group(group);
+    as->excludes(nul, jsonl);
+    nul->excludes(jsonl);
+    add_choice(verb, "--release", flags.release, "written|taken",
+               "when a message counts as received: once its bytes are written, or, faster, as "
+               "soon as it is taken; a crash then loses up to 1MiB of output (written)")
+        ->group(group);
+    verb->add_flag("-v,--verbose", flags.verbose, "say on stderr how much came")->group(group);
+}
+
+} // namespace
+
+void add_receive(CLI::App& app, context& here) {
+    auto flags = std::make_shared<receive_flags>();
+    CLI::App* const verb = add_verb(app, "receive", "Receive messages and print them.", examples);
+    verb->footer(std::string(endings));
+    add_address(verb, flags->address);
+    add_endings(verb, *flags);
+    add_formats(verb, *flags);
+    add_options(verb, flags->wanted);
+    verb->callback([=, &here] {
+        here.json = format_of(*flags) == format::json;
+        here.status = run_receive(here, *flags);
+    });
+}
+
+} // namespace tool

@@ -1,0 +1,264 @@
+// hawser send: lines, pieces or whole files become messages.
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <hawser/capabilities.hpp>
+#include <hawser/inspect.hpp>
+#include <hawser/sender.hpp>
+
+#include "flags.hpp"
+#include "output/error.hpp"
+#include "output/human.hpp"
+#include "output/json.hpp"
+#include "send_input.hpp"
+#include "terminal/signals.hpp"
+#include "terminal/terminal.hpp"
+#include "verbs.hpp"
+
+namespace tool {
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+constexpr std::array<example, 3> examples{{
+    {"hawser send shm:orders < orders.csv", "each line is a message"},
+    {"hawser send shm:jobs --whole *.json", "each file is a message"},
+    {"hawser send shm:log --message 'disk full' --full fail", "one message; 7 if there is no room"},
+}};
+
+struct send_flags {
+    std::string address;
+    std::vector<std::string> files;
+    std::vector<std::string> messages;
+    hawser::options wanted;
+    maybe_duration timeout;
+    maybe_size size;
+    bool whole = false;
+    bool nul = false;
+    bool frames = false;
+    bool verbose = false;
+
+    [[nodiscard]] cut_at cut() const noexcept {
+        return whole    ? cut_at::end
+               : nul    ? cut_at::nul
+               : frames ? cut_at::frame
+               : size   ? cut_at::size
+                        : cut_at::newline;
+    }
+};
+
+struct tally {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t dropped = 0;
+    steady::time_point began = steady::now();
+};
+
+// No longer message is worth reading: nothing could carry it.
+std::uint64_t longest_message(const hawser::sender& out) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 30; // what one may cost us in memory
+    const hawser::address& where = out.where();
+    if (where.scheme == "shm") {
+        const auto mailbox = hawser::inspect_mailbox(where.name());
+        if (mailbox && mailbox->geometry.max_message)
+            return std::min(most, *mailbox->geometry.max_message);
+    }
+    for (const auto& each : hawser::transports())
+        if (each.scheme == where.scheme) return std::min(most, each.can.max_message);
+    return most;
+}
+
+class sending {
+  public:
+    sending(const context& here, const send_flags& flags, hawser::sender out)
+        : here_(here), flags_(flags), out_(std::move(out)), name_(out_.where().name()),
+          limit_(longest_message(out_)), progress_(!is_terminal(stream::in)) {}
+
+    // Each stops at the first failure, which is reported, and gives its exit code.
+    int send_messages();
+    int send_file(const std::string& path);
+    int send_input(int fd, const std::string& name);
+    int finish(int status);
+
+  private:
+    int send_one(std::string_view bytes, const std::string& origin);
+    hawser::result<hawser::sent> send_patiently(std::string_view bytes);
+    int refuse(hawser::errc code, const std::string& name, std::string_view why);
+
+    const context& here_;
+    const send_flags& flags_;
+    hawser::sender out_;
+    std::string name_; // scheme and rest, for errors
+    std::uint64_t limit_;
+    tally done_;
+    progress progress_;
+};
+
+// Sleeps in naps, since a signal may come just before the sleep that it should have ended.
+hawser::result<hawser::sent> sending::send_patiently(std::string_view bytes) {
+    auto sent = out_.try_send(bytes);
+    if (!sent.is(hawser::errc::would_block)) return sent;
+    const auto began = steady::now();
+    while (stop_signal() == 0) {
+        const auto waited = steady::now() - began;
+        if (flags_.timeout && waited >= *flags_.timeout)
+            return hawser::error{hawser::errc::timed_out, "send"}.at(name_).because(
+                "there was no room in the time given. Is anyone receiving?");
+        const auto left = flags_.timeout ? *flags_.timeout - waited : std::chrono::nanoseconds(nap);
+        sent = out_.send_for(bytes, std::min<std::chrono::nanoseconds>(nap, left));
+        if (!sent.is(hawser::errc::timed_out) && !sent.is(hawser::errc::interrupted)) return sent;
+    }
+    return hawser::error{hawser::errc::interrupted, "send"};
+}
+
+int sending::send_one(std::string_view bytes, const std::string& origin) {
+    const auto sent = send_patiently(bytes);
+    if (!sent) {
+        if (sent.is(hawser::errc::interrupted)) return stop_status();
+        if (sent.is(hawser::errc::too_big))
+            return refuse(sent.why().code(), origin, sent.why().detail());
+        return fail(here_, sent.why());
+    }
+    done_.dropped += sent->dropped;
+    if (sent->stored) {
+        ++done_.messages;
+        done_.bytes += bytes.size();
+    } else {
+        ++done_.dropped;
+    }
+    // A look at the clock costs as much as a message.
+    if (done_.messages % 1024 == 0) progress_.show(done_.messages, done_.bytes);
+    return exit_ok;
+}
+
+// An error of one message among many: says which.
+int sending::refuse(hawser::errc code, const std::string& name, std::string_view why) {
+    const std::string which =
+        fmt::format("message {} of {}: {}", done_.messages + 1, printable(name), why);
+    return fail(here_, hawser::error{code, "send"}.at(name_).because(which));
+}
+
+int sending::send_messages() {
+    int status = exit_ok;
+    for (const std::string& each : flags_.messages)
+        if (status == exit_ok) status = send_one(each, "the command line");
+    return status;
+}
+
+int sending::send_file(const std::string& path) {
+    if (path == "-") return send_input(STDIN_FILENO, "stdin");
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail_file(here_, "read", path, errno);
+    const int status = send_input(fd, path);
+    close(fd);
+    return status;
+}
+
+int sending::send_input(int fd, const std::string& name) {
+    message_input input(fd, flags_.cut(), flags_.size.value_or(0), limit_);
+    for (;;) {
+        int status = exit_ok;
+        switch (input.next()) {
+        case message_input::outcome::message:
+            status = send_one(input.bytes(), name);
+            break;
+        case message_input::outcome::end:
+            return exit_ok;
+        case message_input::outcome::stopped:
+            return stop_status();
+        case message_input::outcome::failed:
+            return fail_file(here_, "read", name, input.sys());
+        case message_input::outcome::too_long:
+            return refuse(hawser::errc::too_big, name,
+                          fmt::format("it is longer than max_message, which is {}. Cut it "
+                                      "(--size), or make the mailbox with a larger --max_message.",
+                                      human_size(limit_)));
+        case message_input::outcome::torn:
+            return refuse(hawser::errc::corrupt, name,
+                          "the input ends within a frame. Does it come from "
+                          "`hawser receive --format frame`?");
+        }
+        if (status != exit_ok) return status;
+    }
+}
+
+int sending::finish(int status) {
+    out_.close();
+    if (here_.json && status == exit_ok) {
+        json document = envelope("send");
+        document["address"] = text(name_);
+        document["messages"] = done_.messages;
+        document["bytes"] = done_.bytes;
+        document["dropped"] = done_.dropped;
+        if (!print_document(document)) return fail_file(here_, "write", "stdout", errno);
+    }
+    const bool stopped = stop_signal() != 0 && is_terminal(stream::err);
+    if (flags_.verbose || stopped)
+        fmt::print(stderr, "sent {}, {} in {}{}\n", human_plural(done_.messages, "message"),
+                   human_size(done_.bytes), human_duration(steady::now() - done_.began),
+                   done_.dropped == 0 ? "" : fmt::format(", {} dropped", done_.dropped));
+    return status;
+}
+
+int run_send(const context& here, const send_flags& flags) {
+    if (flags.size == 0) return fail_usage(here, "--size must be at least one byte");
+    catch_signals();
+    auto out = hawser::sender::open(flags.address, flags.wanted);
+    if (!out) return fail(here, out.why());
+    sending work(here, flags, std::move(*out));
+    int status = work.send_messages();
+    for (const std::string& path : flags.files)
+        if (status == exit_ok) status = work.send_file(path);
+    if (status == exit_ok && flags.files.empty() && flags.messages.empty()) {
+        if (is_terminal(stream::in) && is_terminal(stream::err))
+            fmt::print(stderr, "each line that you type is a message; Ctrl-D ends\n");
+        status = work.send_input(STDIN_FILENO, "stdin");
+    }
+    return work.finish(status);
+}
+
+void add_cuts(CLI::App* verb, send_flags& flags) {
+    CLI::Option* const whole =
+        verb->add_flag("--whole", flags.whole, "each input is one message, not each line");
+    CLI::Option* const size = add_size(verb, "--size", flags.size,
+                                       "cut into pieces of that size; the last may be shorter");
+    CLI::Option* const nul =
+        verb->add_flag("-0,--null", flags.nul, "messages end in NUL, not in newline");
+    CLI::Option* const frames = verb->add_flag("--frames", flags.frames,
+                                               "messages have 8 bytes of length before them: what "
+                                               "`hawser receive --format frame` writes");
+    whole->excludes(size, nul, frames);
+    size->excludes(nul, frames);
+    nul->excludes(frames);
+}
+
+} // namespace
+
+void add_send(CLI::App& app, context& here) {
+    auto flags = std::make_shared<send_flags>();
+    CLI::App* const verb =
+        add_verb(app, "send", "Send lines, pieces or whole files as messages.", examples);
+    add_address(verb, flags->address);
+    verb->add_option("file", flags->files, "what to send; - is stdin, and so is none")
+        ->type_name("FILE");
+    verb->add_option("-m,--message", flags->messages,
+                     "send this text (again for more), and read no stdin")
+        ->type_name("TEXT")
+        ->allow_extra_args(false);
+    add_cuts(verb, *flags);
+    add_duration(verb, "--timeout", flags->timeout,
+                 "fail with 4 when one message finds no room for so long (for ever)");
+    verb->add_flag("-v,--verbose", flags->verbose, "say on stderr how much was sent");
+    add_json_flag(verb, here);
+    add_options(verb, flags->wanted);
+    verb->callback([=, &here] { here.status = run_send(here, *flags); });
+}
+
+} // namespace tool
