@@ -49,7 +49,7 @@ class [[nodiscard]] result {
     // The value, or hawser::exception.
     [[nodiscard]] T &value() & { return check(), value_; }
     [[nodiscard]] const T &value() const & { return check(), value_; }
-    [[nodiscard]] T value() && { return check(), std::move(value_); }
+    T value() && { return check(), std::move(value_); } // may be discarded: "it must work"
 
     [[nodiscard]] T &operator*() & noexcept { return value_; }
     [[nodiscard]] const T &operator*() const & noexcept { return value_; }

@@ -130,7 +130,7 @@ TEST(address, has_at_most_4096_bytes_in_both_forms) {
     EXPECT_EQ(refusal(std::string(4092, 'a')), "");
     EXPECT_THAT(refusal(std::string(4093, 'a')), HasSubstr("canonical form this one has 4097"));
     EXPECT_THAT(refusal(std::string(2000, ' ')), HasSubstr("canonical form"));
-    EXPECT_NE(refusal(std::string(10'000'000, 'a')), "");
+    EXPECT_NE(refusal(std::string(1'000'000, 'a')), "");
 }
 
 TEST(address, put_together_by_hand_is_held_to_the_same_limits) {

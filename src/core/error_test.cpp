@@ -52,7 +52,7 @@ TEST(error, without_a_reason_says_what_the_code_means) {
 TEST(error, is_cut_at_its_size_and_copies_what_it_has) {
     const error why =
         error{errc::system, "open"}.at(std::string(1000, 'a')).because(std::string(1000, 'b'));
-    const error copy = why;
+    const error copy = why; // NOLINT(performance-unnecessary-copy-initialization)
     EXPECT_EQ(copy.address(), std::string(160, 'a'));
     EXPECT_EQ(copy.detail(), std::string(384, 'b'));
 }

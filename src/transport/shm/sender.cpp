@@ -52,7 +52,7 @@ result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) 
     if (!found->stored) return sent{0, found->drops, false};
     if (!bytes.empty()) std::memcpy(found->bytes.data(), bytes.data(), bytes.size());
     auto result = commit(found->hand, bytes.size(), found->drops, until);
-    if (!result || !result->stored) self_->return_spare(found->hand);
+    self_->return_spare(found->hand);
     after_call();
     return result;
 }
@@ -74,7 +74,7 @@ result<sent> sender_end::send(loan &filled, deadline until) {
     auto result = commit(hand, filled.size(), 0, until);
     if (result) {
         self_->take_back(memory);
-        if (!result->stored) self_->return_spare(hand);
+        self_->return_spare(hand);
     }
     after_call();
     return result;
