@@ -1,8 +1,12 @@
 """clang-tidy, with the checks of .clang-tidy, on every .cpp file that the release build compiles. It
 needs build/release/compile_commands.json, which `./dev lint` makes. Headers are seen through the
-files that include them."""
+files that include them.
+
+It takes minutes, so a file found clean is noted in build/lint, under a hash of all that its result
+depends on within this tree, and not looked at again until that changes."""
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -25,16 +29,40 @@ def check(tree):
     database = tree.root / "build/release/compile_commands.json"
     if not database.exists():
         return [Problem("build/release", 0, "not configured; run ./dev lint or ./dev build")]
-    compiled = {entry["file"] for entry in json.loads(database.read_text())}
-    paths = [
-        tree.root / path
-        for path in tree.cpp(*FOLDERS, tests=False)
-        if str(tree.root / path) in compiled
-    ]
+    compiled = {entry["file"]: entry["command"] for entry in json.loads(database.read_text())}
+    todo = []
+    for path in tree.cpp(*FOLDERS, tests=False):
+        command = compiled.get(str(tree.root / path))
+        if command:
+            todo.append((path, tree.root / "build/lint" / _digest(tree, path, command)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        said = pool.map(lambda path: _tidy(tree.root, path), paths)
-        found = {problem for text in said for problem in _problems(text, tree.root)}
-    return [Problem(*problem) for problem in sorted(found)]
+        found = pool.map(lambda item: _check_file(tree.root, *item), todo)
+        return [Problem(*problem) for problem in sorted(set().union(*found))]
+
+
+def _check_file(root, path, note_of_clean):
+    if note_of_clean.exists():
+        return set()
+    found = set(_problems(_tidy(root, root / path), root))
+    if not found:
+        note_of_clean.parent.mkdir(parents=True, exist_ok=True)
+        note_of_clean.touch()
+    return found
+
+
+def _digest(tree, path, command):
+    """A hash of the file, of the files of this tree that it includes, and of how it is compiled."""
+    texts, waiting = {}, [path]
+    while waiting:
+        name = waiting.pop()
+        if name not in texts and name in tree.files:
+            texts[name] = tree.files[name]
+            for _, include in tree.cpp()[name].includes():
+                inside = include.strip('<>"')
+                folders = ("include", "src", "tools/hawser", "tests", os.path.dirname(name))
+                waiting += [f"{folder}/{inside}" for folder in folders]
+    settings = (tree.root / ".clang-tidy").read_text()
+    return hashlib.sha256(repr((command, settings, sorted(texts.items()))).encode()).hexdigest()
 
 
 def _tidy(root, path, *after):
