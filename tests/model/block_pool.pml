@@ -71,7 +71,14 @@ inline punch(b) { if :: mem[b] -> mem[b] = 0; backed_now-- :: else fi }
 #else
 #define TRIM(x) \
   if :: (!owned[0] && backed[0]) -> b = 0 :: (!owned[1] && backed[1]) -> b = 1 fi; \
-  S(d_step { owned[b] = 1; named[b] = hc[x]; backed[b] = 0 })
+  S(d_step { owned[b] = 1; named[b] = hc[x]; TRIM_MARK })
+#endif
+#ifdef F_TRIM_PUNCH_FIRST
+#define TRIM_MARK skip
+#define TRIM_END(b) d_step { owned[b] = 0; named[b] = 0; backed[b] = 0 }
+#else
+#define TRIM_MARK backed[b] = 0
+#define TRIM_END(b) FREE_(b)
 #endif
 
 proctype Sender(byte x) {
@@ -136,7 +143,7 @@ next: skip
   :: atomic { (!owned[0] && backed[0]) || (!owned[1] && backed[1]) -> TRIM(x) };
      atomic { S(d_step { punch(b) });
 #ifndef F_TRIM_UNOWNED
-              S(FREE_(b));
+              S(TRIM_END(b));
 #endif
               b = NONE }
   :: atomic { m == MSGS -> break }
@@ -169,8 +176,9 @@ end_r:
      atomic { S(hk[x] = SPARE) };
 #ifdef F_EXCHANGE_BEFORE_FREE
      if
-     :: atomic { r_full -> c = hc[x]; hc[x] = r_chunk; r_chunk = c; r_full = 0;  S(FREE_(b)); b = hdr_block[hc[x]] }
-     :: atomic { skip }
+     :: atomic { r_full -> give_away(hc[x]); c = hc[x]; hc[x] = r_chunk; r_chunk = c; r_full = 0; j = hdr_block[hc[x]] };
+        atomic { S(FREE_(b)); b = j; j = 0 }
+     :: true
      fi;
 #endif
      atomic { S(FREE_(b)); b = 0; c = 0 }
@@ -178,7 +186,7 @@ end_r:
   :: atomic { (!owned[0] && backed[0]) || (!owned[1] && backed[1]) -> TRIM(x) };
      atomic { S(d_step { punch(b) });
 #ifndef F_TRIM_UNOWNED
-              S(FREE_(b));
+              S(TRIM_END(b));
 #endif
               b = 0 }
   od;
