@@ -1,7 +1,8 @@
 // An address names one end point facility: `scheme:rest?option=value&option=value`.
 //
 // - `shm` is the default scheme: `orders` is `shm:orders`. A rest that begins with `//` keeps it
-//   (`tcp://host:port`). Options are percent-decoded; `?` and `&` in a rest are written %3F and %26.
+//   (`tcp://host:port`). Options are percent-decoded; `?` and `&` in a rest are written %3F and
+//   %26.
 // - Blocks: never. Allocates: its strings. Threads, fork, signals: a plain value.
 // - Errors of parse: invalid_argument, with the position and what is expected there.
 #pragma once
@@ -28,7 +29,7 @@ struct address {
     // scheme and rest without the options: what errors and listings show.
     [[nodiscard]] std::string name() const;
 
-    [[nodiscard]] bool operator==(const address &) const = default;
+    [[nodiscard]] bool operator==(const address&) const = default;
 };
 
 } // namespace v1

@@ -1,5 +1,5 @@
-// What a transport can do, as data: the conformance suite picks its cases by it, the tables in the documents are
-// made from it, and `hawser transports` prints it.
+// What a transport can do, as data: the conformance suite picks its cases by it, the tables in the
+// documents are made from it, and `hawser transports` prints it.
 //
 // - Blocks, allocates: never. Threads, fork, signals: constant data.
 #pragma once
@@ -22,10 +22,10 @@ enum class survival_kind : std::uint8_t { neither, sender, receiver, both };
 struct capabilities {
     boundary_kind boundaries;
     ordering_kind ordering;
-    lifetime_kind lives;             // what keeps it and what is in it
-    relation_kind needs_relation;    // must the processes be related?
-    survival_kind survives_kill_of;  // whose kill -9 leaves the others working with nothing lost
-    std::uint64_t max_message;       // bytes, the most that can be asked for
+    lifetime_kind lives;            // what keeps it and what is in it
+    relation_kind needs_relation;   // must the processes be related?
+    survival_kind survives_kill_of; // whose kill -9 leaves the others working with nothing lost
+    std::uint64_t max_message;      // bytes, the most that can be asked for
     bool both_ways;
     bool capacity_zero;
     bool capacity_bounded;

@@ -1,5 +1,5 @@
-// What went wrong, as data: a canonical code, the errno behind it, the operation, the address, and a
-// sentence that says why and what to do next.
+// What went wrong, as data: a canonical code, the errno behind it, the operation, the address, and
+// a sentence that says why and what to do next.
 //
 // - Blocks: never. Allocates: only describe(). An error is a plain value of fixed size.
 // - Threads: a value like any other. Fork, signals: nothing special.
@@ -20,18 +20,20 @@ inline namespace v1 {
 
 // The canonical codes. Each tells a caller what it can do next; the errno only tells why.
 enum class errc : std::uint8_t {
-    would_block = 1,  // non-blocking: nothing to receive, or no room to send. Try again later.
-    timed_out,        // the time given is over; nothing was sent or received.
-    closed,           // end of stream: every sender has gone and nothing is left; or the end point was closed.
-    not_found,        // no such mailbox, and none was to be created.
-    already_exists,   // it exists although it was to be created, or exists with another geometry.
-    permission,       // the file mode or the owner forbids it.
-    too_big,          // the message is larger than max_message.
-    no_space,         // no memory, no participant slot, no chunk in the hand: a limit that can be raised.
-    peer_died,        // the other side died, and the caller had asked to be told.
-    corrupt,          // the shared state breaks an invariant: not a mailbox, cut short, or scribbled on.
+    would_block = 1, // non-blocking: nothing to receive, or no room to send. Try again later.
+    timed_out,       // the time given is over; nothing was sent or received.
+    closed,    // end of stream: every sender has gone and nothing is left; or the end point was
+               // closed.
+    not_found, // no such mailbox, and none was to be created.
+    already_exists, // it exists although it was to be created, or exists with another geometry.
+    permission,     // the file mode or the owner forbids it.
+    too_big,        // the message is larger than max_message.
+    no_space,  // no memory, no participant slot, no chunk in the hand: a limit that can be raised.
+    peer_died, // the other side died, and the caller had asked to be told.
+    corrupt,   // the shared state breaks an invariant: not a mailbox, cut short, or scribbled on.
     unsupported,      // this transport, version or option can't do it.
-    invalid_argument, // the call itself is wrong: bad address, option out of range, used after fork.
+    invalid_argument, // the call itself is wrong: bad address, option out of range, used after
+                      // fork.
     interrupted,      // a signal handler ran while the call slept; nothing was sent or received.
     system,           // any other failure of a system call; see sys().
 };
@@ -45,8 +47,8 @@ class short_text {
   public:
     short_text() noexcept = default;
     explicit short_text(std::string_view text) noexcept { assign(text); }
-    short_text(const short_text &other) noexcept { assign(other.view()); }
-    short_text &operator=(const short_text &other) noexcept {
+    short_text(const short_text& other) noexcept { assign(other.view()); }
+    short_text& operator=(const short_text& other) noexcept {
         if (this != &other) assign(other.view());
         return *this;
     }
@@ -67,15 +69,15 @@ class short_text {
 class [[nodiscard]] error {
   public:
     // operation must be a string literal such as "send"; it is kept as a pointer.
-    error(errc code, const char *operation, int sys = 0) noexcept
+    error(errc code, const char* operation, int sys = 0) noexcept
         : operation_(operation), sys_(sys), code_(code) {}
 
-    error &at(std::string_view address) noexcept {
+    error& at(std::string_view address) noexcept {
         address_.assign(address);
         return *this;
     }
     // One or two sentences: why, and what to do next. Cut at 384 bytes.
-    error &because(std::string_view detail) noexcept {
+    error& because(std::string_view detail) noexcept {
         detail_.assign(detail);
         return *this;
     }
@@ -90,7 +92,7 @@ class [[nodiscard]] error {
     [[nodiscard]] std::string describe() const;
 
   private:
-    const char *operation_;
+    const char* operation_;
     int sys_;
     errc code_;
     short_text<160> address_;
@@ -100,9 +102,9 @@ class [[nodiscard]] error {
 // Thrown by result::value() when there is none.
 class exception : public std::exception {
   public:
-    explicit exception(const error &why) : why_(why), text_(why.describe()) {}
-    [[nodiscard]] const char *what() const noexcept override { return text_.c_str(); }
-    [[nodiscard]] const error &why() const noexcept { return why_; }
+    explicit exception(const error& why) : why_(why), text_(why.describe()) {}
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+    [[nodiscard]] const error& why() const noexcept { return why_; }
     [[nodiscard]] errc code() const noexcept { return why_.code(); }
 
   private:
@@ -111,7 +113,7 @@ class exception : public std::exception {
 };
 
 // Throws exception(why); where exceptions are off, prints it and aborts.
-[[noreturn]] void throw_error(const error &why);
+[[noreturn]] void throw_error(const error& why);
 
 } // namespace v1
 } // namespace hawser

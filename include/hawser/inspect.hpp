@@ -1,6 +1,7 @@
 // Looking at mailboxes from outside, and clearing away what is dead.
 //
-// - An observer never takes part: it maps the segment read-only, reads counters, and takes no slot. What it reads is a
+// - An observer never takes part: it maps the segment read-only, reads counters, and takes no slot.
+// What it reads is a
 //   snapshot of moving parts; each number is right, together they may be an instant apart.
 // - Blocks: never on a participant. Allocates: yes. Threads: any. Fork, signals: nothing special.
 #pragma once
@@ -23,12 +24,12 @@ enum class participant_role : std::uint8_t { none, sender, receiver };
 struct participant_info {
     std::uint32_t slot = 0;
     participant_role role = participant_role::none;
-    bool alive = false;          // its lock is held: the kernel's word, not a guess from the pid
-    bool waiting = false;        // asleep in a blocking call
-    std::uint32_t pid = 0;       // as in its own PID namespace
+    bool alive = false;    // its lock is held: the kernel's word, not a guess from the pid
+    bool waiting = false;  // asleep in a blocking call
+    std::uint32_t pid = 0; // as in its own PID namespace
     std::uint64_t pid_namespace = 0; // inode of that namespace
     std::uint32_t uid = 0;
-    std::string command;         // at most 15 bytes
+    std::string command; // at most 15 bytes
     std::uint32_t messages_held = 0;
     hawser::stats counters;
 };
@@ -39,15 +40,15 @@ enum class mailbox_state : std::uint8_t {
     dead,        // nobody there, nothing in it: gc may remove it
     not_mailbox, // the name looks like ours, the content does not
     other_version,
-    damaged,     // cut short or inconsistent
-    unreadable,  // no permission to look
+    damaged,    // cut short or inconsistent
+    unreadable, // no permission to look
 };
 
 struct mailbox_info {
-    std::string address;   // "shm:orders"
-    std::string path;      // "/dev/shm/hawser.orders"
+    std::string address; // "shm:orders"
+    std::string path;    // "/dev/shm/hawser.orders"
     mailbox_state state = mailbox_state::not_mailbox;
-    std::string problem;   // why, for the states that are not usable
+    std::string problem; // why, for the states that are not usable
     std::uint32_t layout_version = 0;
     std::uint32_t mode = 0;
     std::uint32_t uid = 0;
@@ -59,7 +60,8 @@ struct mailbox_info {
     std::uint64_t depth = 0;        // messages queued
     std::uint64_t held = 0;         // messages taken and not yet released, also by dead receivers
     hawser::stats counters;         // sums over all that ever took part
-    std::vector<participant_info> participants; // those that are there, alive or dead and not yet repaired
+    std::vector<participant_info>
+        participants; // those that are there, alive or dead and not yet repaired
 };
 
 // Where mailboxes live: $HAWSER_DIR, or /dev/shm.
@@ -67,14 +69,17 @@ struct mailbox_info {
 
 // All files that look like mailboxes, sorted by name. Errors: those of reading the directory.
 [[nodiscard]] result<std::vector<mailbox_info>> list_mailboxes();
-// One mailbox. A file that is there but unusable is a value with its state; errors: not_found · invalid_argument · system.
+// One mailbox. A file that is there but unusable is a value with its state; errors: not_found ·
+// invalid_argument · system.
 [[nodiscard]] result<mailbox_info> inspect_mailbox(std::string_view address);
 
 enum class removal : std::uint8_t {
     if_unused, // refuses while a participant lives
-    by_force,  // participants get `closed`; also removes what is damaged, of another version, or no mailbox at all
+    by_force,  // participants get `closed`; also removes what is damaged, of another version, or no
+               // mailbox at all
 };
-// Removes the name. Errors: not_found · permission · already_exists (in use: by whom, and how to force it) · corrupt (not a mailbox: force it).
+// Removes the name. Errors: not_found · permission · already_exists (in use: by whom, and how to
+// force it) · corrupt (not a mailbox: force it).
 result<void> remove_mailbox(std::string_view address, removal how = removal::if_unused);
 
 struct collected {
@@ -84,8 +89,9 @@ struct collected {
     bool removed = false;
     std::string reason; // why it was removed, or why it stays
 };
-// Removes every mailbox that is provably dead: no lock held, nothing queued or held, persist=no. Repairs what dead
-// participants left first. Nothing else is touched. dry_run only says what it would do.
+// Removes every mailbox that is provably dead: no lock held, nothing queued or held, persist=no.
+// Repairs what dead participants left first. Nothing else is touched. dry_run only says what it
+// would do.
 [[nodiscard]] result<std::vector<collected>> collect_garbage(bool dry_run = false);
 
 [[nodiscard]] std::string_view name_of(participant_role value) noexcept;

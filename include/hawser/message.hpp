@@ -1,15 +1,20 @@
-// A received message, and a loan: memory of the mailbox itself, to be filled in place and sent without a copy.
+// A received message, and a loan: memory of the mailbox itself, to be filled in place and sent
+// without a copy.
 //
 // message
-// - owns its bytes until it is destroyed; they are the mailbox's own memory where the transport can (shm), so a message in use counts
+// - owns its bytes until it is destroyed; they are the mailbox's own memory where the transport can
+// (shm), so a message in use counts
 //   against the receiver's `loans`. Destroying it is what tells the mailbox that it was processed.
-// - Blocks: never. Allocates: never. Threads: may be moved to another thread and released there; it keeps its end point's
-//   memory alive, also past the receiver's destruction. Fork: a child must not use or destroy a message of its parent
-//   (destroying it is harmless and does nothing). Signals: nothing special.
-// - A crash before it is destroyed: it is delivered again, with redelivered() == true (delivery=at_least_once).
+// - Blocks: never. Allocates: never. Threads: may be moved to another thread and released there; it
+// keeps its end point's
+//   memory alive, also past the receiver's destruction. Fork: a child must not use or destroy a
+//   message of its parent (destroying it is harmless and does nothing). Signals: nothing special.
+// - A crash before it is destroyed: it is delivered again, with redelivered() == true
+// (delivery=at_least_once).
 //
 // loan
-// - the same rules; dropped without send() it goes back unsent. A crash before send(): as if it had never been.
+// - the same rules; dropped without send() it goes back unsent. A crash before send(): as if it had
+// never been.
 #pragma once
 
 #include <cstddef>
@@ -40,11 +45,12 @@ class lender {
 class lent_memory {
   public:
     lent_memory() noexcept = default;
-    lent_memory(lender *from, std::uint64_t ticket, std::span<std::byte> memory) noexcept
+    lent_memory(lender* from, std::uint64_t ticket, std::span<std::byte> memory) noexcept
         : from_(from), ticket_(ticket), memory_(memory) {}
-    lent_memory(lent_memory &&other) noexcept
-        : from_(std::exchange(other.from_, nullptr)), ticket_(other.ticket_), memory_(std::exchange(other.memory_, {})) {}
-    lent_memory &operator=(lent_memory &&other) noexcept {
+    lent_memory(lent_memory&& other) noexcept
+        : from_(std::exchange(other.from_, nullptr)), ticket_(other.ticket_),
+          memory_(std::exchange(other.memory_, {})) {}
+    lent_memory& operator=(lent_memory&& other) noexcept {
         if (this != &other) {
             give_back();
             from_ = std::exchange(other.from_, nullptr);
@@ -53,12 +59,12 @@ class lent_memory {
         }
         return *this;
     }
-    lent_memory(const lent_memory &) = delete;
-    lent_memory &operator=(const lent_memory &) = delete;
+    lent_memory(const lent_memory&) = delete;
+    lent_memory& operator=(const lent_memory&) = delete;
     ~lent_memory() { give_back(); }
 
     void give_back() noexcept {
-        if (lender *from = std::exchange(from_, nullptr)) from->release(ticket_);
+        if (lender* from = std::exchange(from_, nullptr)) from->release(ticket_);
         memory_ = {};
     }
     // The memory is no longer the holder's to give back (it was sent).
@@ -67,12 +73,12 @@ class lent_memory {
         memory_ = {};
     }
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_; }
-    [[nodiscard]] const lender *from() const noexcept { return from_; }
+    [[nodiscard]] const lender* from() const noexcept { return from_; }
     [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
     void shrink(std::size_t size) noexcept { memory_ = memory_.first(size); }
 
   private:
-    lender *from_ = nullptr;
+    lender* from_ = nullptr;
     std::uint64_t ticket_ = 0;
     std::span<std::byte> memory_;
 };
@@ -90,7 +96,7 @@ class message {
     [[nodiscard]] bool empty() const noexcept { return memory_.bytes().empty(); }
     [[nodiscard]] std::string_view text() const noexcept {
         const auto memory = memory_.bytes();
-        return {reinterpret_cast<const char *>(memory.data()), memory.size()};
+        return {reinterpret_cast<const char*>(memory.data()), memory.size()};
     }
     // A copy of the value, or invalid_argument if the size is not that of a T.
     template <typename T>
@@ -130,7 +136,7 @@ class loan {
     void shrink(std::size_t size) noexcept {
         if (size < memory_.bytes().size()) memory_.shrink(size);
     }
-    [[nodiscard]] detail::lent_memory &memory() noexcept { return memory_; }
+    [[nodiscard]] detail::lent_memory& memory() noexcept { return memory_; }
 
   private:
     detail::lent_memory memory_;

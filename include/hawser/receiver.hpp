@@ -4,14 +4,21 @@
 //     while (auto m = in.receive()) use(m->bytes());
 //
 // - Blocks: receive waits for a message; try_receive never; _for and _until at most so long.
-// - Allocates: open does; nothing else on shm. Zero-copy where the transport can: the message is the mailbox's memory.
-// - Threads: one thread at a time uses a receiver; messages may be released in any thread. Open one for each thread.
-// - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and destruction does nothing.
+// - Allocates: open does; nothing else on shm. Zero-copy where the transport can: the message is
+// the mailbox's memory.
+// - Threads: one thread at a time uses a receiver; messages may be released in any thread. Open one
+// for each thread.
+// - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and
+// destruction does nothing.
 // - Signals: a handler that runs while a call sleeps ends it with `interrupted` and nothing taken.
-// - A crash at any instruction: a message that was taken and not released comes again to another receiver, flagged.
-// - End of stream: when the last sender that was there since this receiver opened has closed or died, what is left is
-//   delivered and then every call says `closed`, until another sender comes. A receiver that no sender has joined yet waits for one.
-// - Errors: would_block (nothing there) · timed_out · closed · no_space (all `loans` messages are still in use) · corrupt ·
+// - A crash at any instruction: a message that was taken and not released comes again to another
+// receiver, flagged.
+// - End of stream: when the last sender that was there since this receiver opened has closed or
+// died, what is left is
+//   delivered and then every call says `closed`, until another sender comes. A receiver that no
+//   sender has joined yet waits for one.
+// - Errors: would_block (nothing there) · timed_out · closed · no_space (all `loans` messages are
+// still in use) · corrupt ·
 //   interrupted · invalid_argument (after fork, after close).
 #pragma once
 
@@ -36,12 +43,13 @@ class receiving_end;
 class receiver {
   public:
     // Opens or creates what the address names. Does not wait for a sender. Errors as sender::open.
-    [[nodiscard]] static result<receiver> open(std::string_view address, const options &wanted = {});
-    [[nodiscard]] static result<receiver> open(const address &where, const options &wanted = {});
+    [[nodiscard]] static result<receiver> open(std::string_view address,
+                                               const options& wanted = {});
+    [[nodiscard]] static result<receiver> open(const address& where, const options& wanted = {});
 
     explicit receiver(std::unique_ptr<detail::receiving_end> end) noexcept; // for transports
-    receiver(receiver &&) noexcept;
-    receiver &operator=(receiver &&) noexcept;
+    receiver(receiver&&) noexcept;
+    receiver& operator=(receiver&&) noexcept;
     ~receiver(); // close()
 
     result<message> receive() { return receive_by(deadline::never()); }
@@ -62,17 +70,20 @@ class receiver {
         return received->template value_as<T>();
     }
 
-    // A descriptor for poll, epoll, Asio, libuv: readable when try_receive would give a message or an end. Level-triggered; never
-    // read from it and never re-arm it. With several receivers another one may be quicker; then try_receive says would_block and
-    // the descriptor is quiet again. It lives as long as the receiver. Errors: system (the inotify limit, with the sysctl to raise).
+    // A descriptor for poll, epoll, Asio, libuv: readable when try_receive would give a message or
+    // an end. Level-triggered; never read from it and never re-arm it. With several receivers
+    // another one may be quicker; then try_receive says would_block and the descriptor is quiet
+    // again. It lives as long as the receiver. Errors: system (the inotify limit, with the sysctl
+    // to raise).
     [[nodiscard]] result<int> fd();
     // The poll(2) events to wait for on fd(): POLLIN.
     [[nodiscard]] short fd_events() const noexcept;
 
     [[nodiscard]] hawser::stats stats() const noexcept;
-    [[nodiscard]] const hawser::address &where() const noexcept;
+    [[nodiscard]] const hawser::address& where() const noexcept;
 
-    // Leaves. Messages still in use stay valid, and the participant slot is given back with the last of them.
+    // Leaves. Messages still in use stay valid, and the participant slot is given back with the
+    // last of them.
     void close() noexcept;
 
     // for (const auto &m : in) …  ends at `closed`; any other error throws hawser::exception.
@@ -81,21 +92,21 @@ class receiver {
         using iterator_category = std::input_iterator_tag;
         using value_type = message;
         using difference_type = std::ptrdiff_t;
-        using pointer = message *;
-        using reference = message &;
+        using pointer = message*;
+        using reference = message&;
 
         iterator() noexcept = default;
-        explicit iterator(receiver &from) : from_(&from) { ++*this; }
+        explicit iterator(receiver& from) : from_(&from) { ++*this; }
         reference operator*() noexcept { return current_; }
         pointer operator->() noexcept { return &current_; }
-        iterator &operator++();
+        iterator& operator++();
         void operator++(int) { ++*this; }
-        friend bool operator==(const iterator &left, std::default_sentinel_t) noexcept {
+        friend bool operator==(const iterator& left, std::default_sentinel_t) noexcept {
             return left.from_ == nullptr;
         }
 
       private:
-        receiver *from_ = nullptr;
+        receiver* from_ = nullptr;
         message current_;
     };
     iterator begin() { return iterator{*this}; }

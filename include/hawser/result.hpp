@@ -28,10 +28,10 @@ class [[nodiscard]] result {
         std::construct_at(&value_, std::move(value));
     }
     // NOLINTNEXTLINE(google-explicit-constructor): `return error{…};` is the point
-    result(const error &why) noexcept : has_value_(false) { std::construct_at(&error_, why); }
+    result(const error& why) noexcept : has_value_(false) { std::construct_at(&error_, why); }
 
-    result(result &&other) noexcept : has_value_(other.has_value_) { take(other); }
-    result &operator=(result &&other) noexcept {
+    result(result&& other) noexcept : has_value_(other.has_value_) { take(other); }
+    result& operator=(result&& other) noexcept {
         if (this != &other) {
             destroy();
             has_value_ = other.has_value_;
@@ -39,28 +39,30 @@ class [[nodiscard]] result {
         }
         return *this;
     }
-    result(const result &) = delete;
-    result &operator=(const result &) = delete;
+    result(const result&) = delete;
+    result& operator=(const result&) = delete;
     ~result() { destroy(); }
 
     [[nodiscard]] bool has_value() const noexcept { return has_value_; }
     explicit operator bool() const noexcept { return has_value_; }
 
     // The value, or hawser::exception.
-    [[nodiscard]] T &value() & { return check(), value_; }
-    [[nodiscard]] const T &value() const & { return check(), value_; }
+    [[nodiscard]] T& value() & { return check(), value_; }
+    [[nodiscard]] const T& value() const& { return check(), value_; }
     T value() && { return check(), std::move(value_); } // may be discarded: "it must work"
 
-    [[nodiscard]] T &operator*() & noexcept { return value_; }
-    [[nodiscard]] const T &operator*() const & noexcept { return value_; }
-    [[nodiscard]] T &&operator*() && noexcept { return std::move(value_); }
-    [[nodiscard]] T *operator->() noexcept { return &value_; }
-    [[nodiscard]] const T *operator->() const noexcept { return &value_; }
+    [[nodiscard]] T& operator*() & noexcept { return value_; }
+    [[nodiscard]] const T& operator*() const& noexcept { return value_; }
+    [[nodiscard]] T&& operator*() && noexcept { return std::move(value_); }
+    [[nodiscard]] T* operator->() noexcept { return &value_; }
+    [[nodiscard]] const T* operator->() const noexcept { return &value_; }
 
-    [[nodiscard]] T value_or(T other) && { return has_value_ ? std::move(value_) : std::move(other); }
+    [[nodiscard]] T value_or(T other) && {
+        return has_value_ ? std::move(value_) : std::move(other);
+    }
 
     // Requires that there is no value.
-    [[nodiscard]] const error &why() const noexcept { return error_; }
+    [[nodiscard]] const error& why() const noexcept { return error_; }
     // True when it holds an error of this code.
     [[nodiscard]] bool is(errc code) const noexcept { return !has_value_ && error_.code() == code; }
 
@@ -68,7 +70,7 @@ class [[nodiscard]] result {
     void check() const {
         if (!has_value_) throw_error(error_);
     }
-    void take(result &other) noexcept {
+    void take(result& other) noexcept {
         if (has_value_)
             std::construct_at(&value_, std::move(other.value_));
         else
@@ -94,12 +96,12 @@ class [[nodiscard]] result<void> {
   public:
     result() noexcept : result_(done{}) {}
     // NOLINTNEXTLINE(google-explicit-constructor): `return error{…};` is the point
-    result(const error &why) noexcept : result_(why) {}
+    result(const error& why) noexcept : result_(why) {}
 
     [[nodiscard]] bool has_value() const noexcept { return result_.has_value(); }
     explicit operator bool() const noexcept { return result_.has_value(); }
     void value() const { static_cast<void>(result_.value()); }
-    [[nodiscard]] const error &why() const noexcept { return result_.why(); }
+    [[nodiscard]] const error& why() const noexcept { return result_.why(); }
     [[nodiscard]] bool is(errc code) const noexcept { return result_.is(code); }
 
   private:

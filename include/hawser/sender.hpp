@@ -3,15 +3,21 @@
 //     auto out = hawser::sender::open("shm:orders").value();
 //     out.send("hello").value();
 //
-// - Blocks: send and loan wait while there is no room (full=block); try_ never waits; _for and _until wait at most so long.
+// - Blocks: send and loan wait while there is no room (full=block); try_ never waits; _for and
+// _until wait at most so long.
 //   A stopped or dead peer is never waited for; only room is.
 // - Allocates: open does; nothing else on shm.
-// - Threads: one thread at a time uses a sender; open one for each thread (a participant slot each).
-// - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and destruction does nothing.
-// - Signals: a handler that runs while a call sleeps ends it with `interrupted` and nothing sent. No call is async-signal-safe.
+// - Threads: one thread at a time uses a sender; open one for each thread (a participant slot
+// each).
+// - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and
+// destruction does nothing.
+// - Signals: a handler that runs while a call sleeps ends it with `interrupted` and nothing sent.
+// No call is async-signal-safe.
 // - A crash at any instruction: the message is either wholly there or never was; nobody is held up.
-// - Errors: would_block (no room; try_ and full=fail) · timed_out · too_big · no_space (all loans are out, or max_memory is used up and
-//   full=fail) · closed (the mailbox was removed by force) · corrupt · interrupted · invalid_argument (after fork, after close).
+// - Errors: would_block (no room; try_ and full=fail) · timed_out · too_big · no_space (all loans
+// are out, or max_memory is used up and
+//   full=fail) · closed (the mailbox was removed by force) · corrupt · interrupted ·
+//   invalid_argument (after fork, after close).
 #pragma once
 
 #include <chrono>
@@ -44,19 +50,24 @@ struct sent {
 class sender {
   public:
     // Opens or creates what the address names. Does not wait for a receiver.
-    // Errors: those of address::parse · not_found · already_exists · permission · no_space · corrupt · unsupported · invalid_argument.
-    [[nodiscard]] static result<sender> open(std::string_view address, const options &wanted = {});
-    [[nodiscard]] static result<sender> open(const address &where, const options &wanted = {});
+    // Errors: those of address::parse · not_found · already_exists · permission · no_space ·
+    // corrupt · unsupported · invalid_argument.
+    [[nodiscard]] static result<sender> open(std::string_view address, const options& wanted = {});
+    [[nodiscard]] static result<sender> open(const address& where, const options& wanted = {});
 
     explicit sender(std::unique_ptr<detail::sending_end> end) noexcept; // for transports
-    sender(sender &&) noexcept;
-    sender &operator=(sender &&) noexcept;
+    sender(sender&&) noexcept;
+    sender& operator=(sender&&) noexcept;
     ~sender(); // close()
 
     // Copies the bytes into the mailbox. 0 bytes are a message.
-    result<sent> send(std::span<const std::byte> bytes) { return send_by(bytes, deadline::never()); }
+    result<sent> send(std::span<const std::byte> bytes) {
+        return send_by(bytes, deadline::never());
+    }
     result<sent> send(std::string_view text) { return send(as_bytes(text)); }
-    result<sent> try_send(std::span<const std::byte> bytes) { return send_by(bytes, deadline::now()); }
+    result<sent> try_send(std::span<const std::byte> bytes) {
+        return send_by(bytes, deadline::now());
+    }
     result<sent> try_send(std::string_view text) { return try_send(as_bytes(text)); }
     result<sent> send_for(std::span<const std::byte> bytes, std::chrono::nanoseconds patience) {
         return send_by(bytes, deadline::after(patience));
@@ -70,7 +81,7 @@ class sender {
 
     // Sends the bytes of a value. The receiver reads it with message::value_as<T>().
     template <typename T>
-    result<sent> send_value(const T &value, deadline until = deadline::never()) {
+    result<sent> send_value(const T& value, deadline until = deadline::never()) {
         static_assert(std::is_trivially_copyable_v<T>);
         return send_by(std::as_bytes(std::span<const T, 1>(&value, 1)), until);
     }
@@ -78,31 +89,31 @@ class sender {
     // Memory for one message of size bytes. Waits only for max_memory, never for room in the queue.
     [[nodiscard]] result<loan> loan_for(std::size_t size, deadline until = deadline::never());
     // Sends what was filled in, without a copy. On an error the loan is still the caller's.
-    result<sent> send(loan &&filled) { return send_by(filled, deadline::never()); }
-    result<sent> try_send(loan &&filled) { return send_by(filled, deadline::now()); }
-    result<sent> send_for(loan &&filled, std::chrono::nanoseconds patience) {
+    result<sent> send(loan&& filled) { return send_by(filled, deadline::never()); }
+    result<sent> try_send(loan&& filled) { return send_by(filled, deadline::now()); }
+    result<sent> send_for(loan&& filled, std::chrono::nanoseconds patience) {
         return send_by(filled, deadline::after(patience));
     }
 
     result<sent> send_by(std::span<const std::byte> bytes, deadline until);
-    result<sent> send_by(loan &filled, deadline until);
+    result<sent> send_by(loan& filled, deadline until);
 
-    // A descriptor for poll, epoll, Asio, libuv. Level-triggered and ready, for fd_events(), when try_send would not
-    // say would_block. Never read from it and never re-arm it. It lives as long as the sender.
-    // Errors: system (the inotify limit, with the sysctl to raise).
+    // A descriptor for poll, epoll, Asio, libuv. Level-triggered and ready, for fd_events(), when
+    // try_send would not say would_block. Never read from it and never re-arm it. It lives as long
+    // as the sender. Errors: system (the inotify limit, with the sysctl to raise).
     [[nodiscard]] result<int> fd();
     // The poll(2) events to wait for on fd(): POLLIN on shm.
     [[nodiscard]] short fd_events() const noexcept;
 
     [[nodiscard]] hawser::stats stats() const noexcept;
-    [[nodiscard]] const hawser::address &where() const noexcept;
+    [[nodiscard]] const hawser::address& where() const noexcept;
 
     // Leaves. What was sent stays. Later calls are invalid_argument. Does not wait for receivers.
     void close() noexcept;
 
   private:
     static std::span<const std::byte> as_bytes(std::string_view text) noexcept {
-        return {reinterpret_cast<const std::byte *>(text.data()), text.size()};
+        return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
     }
 
     std::unique_ptr<detail::sending_end> end_;

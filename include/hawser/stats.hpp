@@ -1,4 +1,5 @@
-// Counters of an end point or of a whole mailbox. They only grow, and are read without disturbing anyone.
+// Counters of an end point or of a whole mailbox. They only grow, and are read without disturbing
+// anyone.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The version of the library and its API. Segment layout and file formats have versions of their own.
+// The version of the library and its API. Segment layout and file formats have versions of their
+// own.
 #pragma once
 
 #define HAWSER_VERSION_MAJOR 0

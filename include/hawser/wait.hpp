@@ -1,7 +1,7 @@
 // How long, and how, a call waits.
 //
-// A deadline is a point on CLOCK_MONOTONIC, so a change of the wall clock or a suspended process moves
-// nothing. Time is in nanoseconds; anything too far off to be counted is `never`.
+// A deadline is a point on CLOCK_MONOTONIC, so a change of the wall clock or a suspended process
+// moves nothing. Time is in nanoseconds; anything too far off to be counted is `never`.
 #pragma once
 
 #include <chrono>

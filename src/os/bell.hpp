@@ -1,10 +1,13 @@
-// A descriptor to poll that other processes can ring through a file they all have open, with nothing else between them.
+// A descriptor to poll that other processes can ring through a file they all have open, with
+// nothing else between them.
 //
-// Whoever rings reads or writes one byte of the file with a system call; inotify tells every process that listens. Nothing has a
-// name, nothing is left behind, whoever may open the file may ring, and it works across PID and network namespaces. The
-// kernel itself rings `departed` when a process that had the file open for writing closes it or dies.
+// Whoever rings reads or writes one byte of the file with a system call; inotify tells every
+// process that listens. Nothing has a name, nothing is left behind, whoever may open the file may
+// ring, and it works across PID and network namespaces. The kernel itself rings `departed` when a
+// process that had the file open for writing closes it or dies.
 //
-// - fd() is an epoll descriptor (readable when rung), so it nests in epoll, poll and select. Level-triggered until quiet().
+// - fd() is an epoll descriptor (readable when rung), so it nests in epoll, poll and select.
+// Level-triggered until quiet().
 // - Never blocks. Allocates only in the kernel. Threads: one at a time.
 #pragma once
 
@@ -24,8 +27,8 @@ enum class bell_tone : std::uint8_t {
 
 class bell {
   public:
-    // Listens to the file behind fd for one tone, and for departures. Errors: system (EMFILE: too many inotify instances, or
-    // descriptors).
+    // Listens to the file behind fd for one tone, and for departures. Errors: system (EMFILE: too
+    // many inotify instances, or descriptors).
     static result<bell> listen(int fd, bell_tone tone) noexcept;
 
     [[nodiscard]] int fd() const noexcept { return poll_.get(); }

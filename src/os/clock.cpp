@@ -16,8 +16,12 @@ std::int64_t read_ns(clockid_t clock) noexcept {
 
 } // namespace
 
-std::int64_t monotonic_ns() noexcept { return read_ns(CLOCK_MONOTONIC); }
-std::int64_t realtime_ns() noexcept { return read_ns(CLOCK_REALTIME); }
+std::int64_t monotonic_ns() noexcept {
+    return read_ns(CLOCK_MONOTONIC);
+}
+std::int64_t realtime_ns() noexcept {
+    return read_ns(CLOCK_REALTIME);
+}
 
 void pause_ns(std::int64_t duration_ns) noexcept {
     const timespec duration{duration_ns / second_ns, duration_ns % second_ns};

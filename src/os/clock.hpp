@@ -1,4 +1,5 @@
-// CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. Never blocks; no system call where the vDSO has one.
+// CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. Never blocks; no system call where the vDSO
+// has one.
 #pragma once
 
 #include <cstdint>

@@ -16,24 +16,31 @@ namespace {
 
 errc code_of(int sys) noexcept {
     switch (sys) {
-    case ENOENT: return errc::not_found;
-    case EEXIST: return errc::already_exists;
+    case ENOENT:
+        return errc::not_found;
+    case EEXIST:
+        return errc::already_exists;
     case EACCES:
     case EPERM:
-    case EROFS: return errc::permission;
+    case EROFS:
+        return errc::permission;
     case ENOSPC:
     case EDQUOT:
     case ENOMEM:
-    case EFBIG: return errc::no_space;
-    case EINTR: return errc::interrupted;
-    case EAGAIN: return errc::would_block;
-    default: return errc::system;
+    case EFBIG:
+        return errc::no_space;
+    case EINTR:
+        return errc::interrupted;
+    case EAGAIN:
+        return errc::would_block;
+    default:
+        return errc::system;
     }
 }
 
 } // namespace
 
-error failure(const char *operation, int sys) noexcept {
+error failure(const char* operation, int sys) noexcept {
     return error{code_of(sys), operation, sys};
 }
 

@@ -1,6 +1,7 @@
 // A file descriptor with an owner, and errno as hawser::error.
 //
-// - Every descriptor is close-on-exec. One that is registered with a fork_guard (fork.hpp) is closed in a fork child.
+// - Every descriptor is close-on-exec. One that is registered with a fork_guard (fork.hpp) is
+// closed in a fork child.
 #pragma once
 
 #include <utility>
@@ -13,13 +14,13 @@ class unique_fd {
   public:
     unique_fd() noexcept = default;
     explicit unique_fd(int fd) noexcept : fd_(fd) {}
-    unique_fd(unique_fd &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    unique_fd &operator=(unique_fd &&other) noexcept {
+    unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    unique_fd& operator=(unique_fd&& other) noexcept {
         if (this != &other) reset(std::exchange(other.fd_, -1));
         return *this;
     }
-    unique_fd(const unique_fd &) = delete;
-    unique_fd &operator=(const unique_fd &) = delete;
+    unique_fd(const unique_fd&) = delete;
+    unique_fd& operator=(const unique_fd&) = delete;
     ~unique_fd() { reset(); }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
@@ -30,7 +31,8 @@ class unique_fd {
     int fd_ = -1;
 };
 
-// The error of a system call that failed with errno sys. The canonical code follows from the errno alone.
-error failure(const char *operation, int sys) noexcept;
+// The error of a system call that failed with errno sys. The canonical code follows from the errno
+// alone.
+error failure(const char* operation, int sys) noexcept;
 
 } // namespace hawser::os

@@ -16,13 +16,15 @@ namespace hawser::os {
 namespace {
 
 // The path under which /proc shows a descriptor of this process.
-std::string proc_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+std::string proc_path(int fd) {
+    return "/proc/self/fd/" + std::to_string(fd);
+}
 
 int flags_of(access_kind access) noexcept {
     return access == access_kind::read_write ? O_RDWR : O_RDONLY;
 }
 
-file_status from(const struct stat &raw) noexcept {
+file_status from(const struct stat& raw) noexcept {
     file_status status;
     status.device = raw.st_dev;
     status.inode = raw.st_ino;
@@ -38,13 +40,13 @@ file_status from(const struct stat &raw) noexcept {
 
 } // namespace
 
-result<unique_fd> make_unnamed(const std::string &directory) noexcept {
+result<unique_fd> make_unnamed(const std::string& directory) noexcept {
     unique_fd fd{::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0)};
     if (!fd) return failure("create", errno);
     return fd;
 }
 
-result<unique_fd> open_existing(const std::string &path, access_kind access) noexcept {
+result<unique_fd> open_existing(const std::string& path, access_kind access) noexcept {
     const int flags = flags_of(access) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     unique_fd fd{::open(path.c_str(), flags)};
     if (!fd) return failure("open", errno);
@@ -57,7 +59,7 @@ result<unique_fd> open_again(int fd, access_kind access) noexcept {
     return again;
 }
 
-result<void> give_name(int fd, const std::string &path) noexcept {
+result<void> give_name(int fd, const std::string& path) noexcept {
     if (::linkat(AT_FDCWD, proc_path(fd).c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0)
         return {};
     if (errno == EEXIST) return failure("link", EEXIST);
@@ -66,7 +68,7 @@ result<void> give_name(int fd, const std::string &path) noexcept {
     return failure("link", errno);
 }
 
-result<void> remove_name(const std::string &path) noexcept {
+result<void> remove_name(const std::string& path) noexcept {
     if (::unlink(path.c_str()) != 0) return failure("unlink", errno);
     return {};
 }
@@ -84,14 +86,14 @@ result<void> set_access(int fd, std::uint32_t mode, std::uint32_t gid) noexcept 
     return {};
 }
 
-result<std::uint32_t> group_id(const std::string &name_or_number) {
+result<std::uint32_t> group_id(const std::string& name_or_number) {
     std::uint32_t number = 0;
-    const char *end = name_or_number.data() + name_or_number.size();
+    const char* end = name_or_number.data() + name_or_number.size();
     const auto [stop, bad] = std::from_chars(name_or_number.data(), end, number);
     if (bad == std::errc{} && stop == end) return number;
     std::string buffer(16'384, '\0');
     struct group entry {};
-    struct group *found = nullptr;
+    struct group* found = nullptr;
     ::getgrnam_r(name_or_number.c_str(), &entry, buffer.data(), buffer.size(), &found);
     if (found == nullptr) return failure("getgrnam", ENOENT);
     return static_cast<std::uint32_t>(entry.gr_gid);
@@ -117,27 +119,27 @@ result<file_status> status_of(int fd) noexcept {
     return from(raw);
 }
 
-result<file_status> status_of(const std::string &path) noexcept {
+result<file_status> status_of(const std::string& path) noexcept {
     struct stat raw {};
     if (::lstat(path.c_str(), &raw) != 0) return failure("stat", errno);
     return from(raw);
 }
 
-result<std::vector<std::string>> names_in(const std::string &directory) {
+result<std::vector<std::string>> names_in(const std::string& directory) {
     struct close_directory {
-        void operator()(DIR *open) const noexcept { ::closedir(open); }
+        void operator()(DIR* open) const noexcept { ::closedir(open); }
     };
     const std::unique_ptr<DIR, close_directory> open{::opendir(directory.c_str())};
     if (!open) return failure("list", errno);
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent *entry = ::readdir(open.get())) // NOLINT(concurrency-mt-unsafe)
+    while (const dirent* entry = ::readdir(open.get())) // NOLINT(concurrency-mt-unsafe)
         names.emplace_back(entry->d_name);
     if (errno != 0) return failure("list", errno);
     return names;
 }
 
-result<std::size_t> read_start(int fd, void *into, std::size_t size) noexcept {
+result<std::size_t> read_start(int fd, void* into, std::size_t size) noexcept {
     const ssize_t got = ::pread(fd, into, size, 0);
     if (got < 0) return failure("read", errno);
     return static_cast<std::size_t>(got);
@@ -148,8 +150,8 @@ std::uint64_t page_bytes() noexcept {
     return bytes;
 }
 
-std::string environment(const char *name) {
-    const char *value = ::secure_getenv(name);
+std::string environment(const char* name) {
+    const char* value = ::secure_getenv(name);
     return value == nullptr ? std::string{} : std::string{value};
 }
 

@@ -1,6 +1,7 @@
 // Files of a directory in memory: made without a name, finished, then named in one step.
 //
-// - Blocks: never on another process (a FIFO in the way is opened without waiting). Errors carry the errno; the callers add the why.
+// - Blocks: never on another process (a FIFO in the way is opened without waiting). Errors carry
+// the errno; the callers add the why.
 #pragma once
 
 #include <cstdint>
@@ -25,41 +26,43 @@ struct file_status {
     std::uint32_t links = 0; // 0: it has no name any more
     bool regular = false;
 
-    [[nodiscard]] bool same_file_as(const file_status &other) const noexcept {
+    [[nodiscard]] bool same_file_as(const file_status& other) const noexcept {
         return device == other.device && inode == other.inode;
     }
 };
 
 // A file that has no name and goes with its last descriptor. Mode 0.
-result<unique_fd> make_unnamed(const std::string &directory) noexcept;
+result<unique_fd> make_unnamed(const std::string& directory) noexcept;
 // Never follows a symbolic link and never waits.
-result<unique_fd> open_existing(const std::string &path, access_kind access) noexcept;
+result<unique_fd> open_existing(const std::string& path, access_kind access) noexcept;
 // Another description of the same file.
 result<unique_fd> open_again(int fd, access_kind access) noexcept;
 
 // Gives an unnamed file its name; already_exists if the name is taken.
-result<void> give_name(int fd, const std::string &path) noexcept;
-result<void> remove_name(const std::string &path) noexcept;
+result<void> give_name(int fd, const std::string& path) noexcept;
+result<void> remove_name(const std::string& path) noexcept;
 
 result<void> set_size(int fd, std::uint64_t bytes) noexcept;
 // Exactly this mode, whatever the umask, and this group unless it is no_group.
 inline constexpr std::uint32_t no_group = ~std::uint32_t{0};
 result<void> set_access(int fd, std::uint32_t mode, std::uint32_t gid) noexcept;
-result<std::uint32_t> group_id(const std::string &name_or_number);
+result<std::uint32_t> group_id(const std::string& name_or_number);
 
-// Memory for a range of the file, now: no_space here instead of a SIGBUS later. What has memory already keeps its content.
+// Memory for a range of the file, now: no_space here instead of a SIGBUS later. What has memory
+// already keeps its content.
 result<void> allocate(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;
 // Gives whole pages of a range back; they read as zeroes.
 void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;
 
 result<file_status> status_of(int fd) noexcept;
-result<file_status> status_of(const std::string &path) noexcept; // of the name itself, not what a link points to
-result<std::vector<std::string>> names_in(const std::string &directory);
+result<file_status>
+status_of(const std::string& path) noexcept; // of the name itself, not what a link points to
+result<std::vector<std::string>> names_in(const std::string& directory);
 // Reads at most size bytes from the start of the file.
-result<std::size_t> read_start(int fd, void *into, std::size_t size) noexcept;
+result<std::size_t> read_start(int fd, void* into, std::size_t size) noexcept;
 
 std::uint64_t page_bytes() noexcept;
 // The variable's value, empty if it is not set or the program runs with another user's rights.
-std::string environment(const char *name);
+std::string environment(const char* name);
 
 } // namespace hawser::os

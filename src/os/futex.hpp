@@ -16,9 +16,10 @@ enum class futex_outcome : std::uint8_t {
     interrupted, // a signal handler ran
 };
 
-futex_outcome futex_wait(const void *word, std::uint32_t expected, std::int64_t timeout_ns) noexcept;
+futex_outcome futex_wait(const void* word, std::uint32_t expected,
+                         std::int64_t timeout_ns) noexcept;
 
 // Wakes at most count sleepers and returns how many there were.
-int futex_wake(const void *word, int count) noexcept;
+int futex_wake(const void* word, int count) noexcept;
 
 } // namespace hawser::os

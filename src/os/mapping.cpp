@@ -9,10 +9,10 @@
 
 namespace hawser::os {
 
-mapping::mapping(mapping &&other) noexcept
+mapping::mapping(mapping&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
-mapping &mapping::operator=(mapping &&other) noexcept {
+mapping& mapping::operator=(mapping&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
@@ -29,11 +29,11 @@ void mapping::abandon() noexcept {
 
 result<mapping> mapping::of(int fd, std::size_t bytes, access_kind access) noexcept {
     const int protection = access == access_kind::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *data = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
+    void* data = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) return failure("mmap", errno);
     ::madvise(data, bytes, MADV_DONTFORK);
     mapping made;
-    made.data_ = static_cast<std::byte *>(data);
+    made.data_ = static_cast<std::byte*>(data);
     made.size_ = bytes;
     return made;
 }

@@ -21,7 +21,7 @@ constinit unsigned forks = 0;
 // All living guards. The mutex is held across fork, so that the child finds the list whole.
 struct fork_list {
     std::mutex mutex;
-    fork_guard *first = nullptr;
+    fork_guard* first = nullptr;
 
     fork_list() noexcept {
         ::pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
@@ -29,25 +29,25 @@ struct fork_list {
     }
 
     // Never destroyed: end points may be closed by destructors of static objects.
-    static fork_list &instance() noexcept {
-        static fork_list &list = *new fork_list;
+    static fork_list& instance() noexcept {
+        static fork_list& list = *new fork_list;
         return list;
     }
 
     void after_fork_in_child() noexcept {
         ++forks;
-        for (fork_guard *guard = first; guard != nullptr; guard = guard->next_) guard->fd_.reset();
+        for (fork_guard* guard = first; guard != nullptr; guard = guard->next_) guard->fd_.reset();
         mutex.unlock();
     }
 
-    void add(fork_guard &guard) noexcept {
+    void add(fork_guard& guard) noexcept {
         const std::lock_guard hold(mutex);
         guard.next_ = first;
         if (first != nullptr) first->previous_ = &guard;
         first = &guard;
     }
 
-    void remove(fork_guard &guard) noexcept {
+    void remove(fork_guard& guard) noexcept {
         const std::lock_guard hold(mutex);
         if (guard.previous_ != nullptr)
             guard.previous_->next_ = guard.next_;
@@ -58,20 +58,26 @@ struct fork_list {
     }
 };
 
-fork_guard::fork_guard() noexcept { fork_list::instance().add(*this); }
+fork_guard::fork_guard() noexcept {
+    fork_list::instance().add(*this);
+}
 
 fork_guard::fork_guard(unique_fd fd) noexcept : fd_(std::move(fd)) {
     fork_list::instance().add(*this);
 }
 
-fork_guard::~fork_guard() { fork_list::instance().remove(*this); }
+fork_guard::~fork_guard() {
+    fork_list::instance().remove(*this);
+}
 
 void fork_guard::close() noexcept {
     const std::lock_guard hold(fork_list::instance().mutex);
     fd_.reset();
 }
 
-unsigned fork_generation() noexcept { return forks; }
+unsigned fork_generation() noexcept {
+    return forks;
+}
 
 identity own_identity() noexcept {
     identity self;
@@ -93,6 +99,8 @@ bool single_cpu() noexcept {
     return single;
 }
 
-void yield_cpu() noexcept { ::sched_yield(); }
+void yield_cpu() noexcept {
+    ::sched_yield();
+}
 
 } // namespace hawser::os

@@ -1,8 +1,10 @@
 // Who this process is, and what fork does to what it holds.
 //
-// - fork_generation() differs between a process and its fork children: an end point that remembers its own can tell that
+// - fork_generation() differs between a process and its fork children: an end point that remembers
+// its own can tell that
 //   it was inherited. Reading it is one load.
-// - A fork_guard closes a descriptor in every fork child. vfork and posix_spawn children keep it until exec closes it.
+// - A fork_guard closes a descriptor in every fork child. vfork and posix_spawn children keep it
+// until exec closes it.
 #pragma once
 
 #include <array>
@@ -15,7 +17,7 @@ namespace hawser::os {
 struct identity {
     std::uint32_t pid = 0;
     std::uint32_t uid = 0;
-    std::uint64_t pid_namespace = 0;  // inode of /proc/self/ns/pid, 0 if unknown
+    std::uint64_t pid_namespace = 0;   // inode of /proc/self/ns/pid, 0 if unknown
     std::array<char, 16> command = {}; // NUL-terminated
 };
 identity own_identity() noexcept;
@@ -27,8 +29,8 @@ class fork_guard {
   public:
     fork_guard() noexcept;
     explicit fork_guard(unique_fd fd) noexcept;
-    fork_guard(const fork_guard &) = delete;
-    fork_guard &operator=(const fork_guard &) = delete;
+    fork_guard(const fork_guard&) = delete;
+    fork_guard& operator=(const fork_guard&) = delete;
     ~fork_guard();
 
     [[nodiscard]] int get() const noexcept { return fd_.get(); }
@@ -38,8 +40,8 @@ class fork_guard {
     friend struct fork_list;
 
     unique_fd fd_;
-    fork_guard *previous_ = nullptr;
-    fork_guard *next_ = nullptr;
+    fork_guard* previous_ = nullptr;
+    fork_guard* next_ = nullptr;
 };
 
 bool single_cpu() noexcept;

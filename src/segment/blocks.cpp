@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t class_shift = 24;
 
 // Blocks smaller than a page share it with others and can't be given back one by one.
-bool can_be_given_back(const block_class &of) noexcept {
+bool can_be_given_back(const block_class& of) noexcept {
     return of.block_bytes % os::page_bytes() == 0;
 }
 
@@ -25,9 +25,9 @@ sync::pool_memory<atomic> participant::pool(std::uint32_t block_class) const noe
 }
 
 result<void> participant::ready_class(std::uint32_t block_class) noexcept {
-    auto &used = memory_->head().classes_used;
+    auto& used = memory_->head().classes_used;
     if ((used.load() >> block_class & 1) != 0) return {};
-    const segment::block_class &of = memory_->plan().classes[block_class];
+    const segment::block_class& of = memory_->plan().classes[block_class];
     if (auto done = os::allocate(fd(), of.words_at, of.count * sizeof(std::uint32_t)); !done)
         return done;
     used.fetch_or(1U << block_class);
@@ -35,8 +35,8 @@ result<void> participant::ready_class(std::uint32_t block_class) noexcept {
 }
 
 result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uint64_t size) {
-    hand_entry &entry = hand_[hand];
-    const layout &plan = memory_->plan();
+    hand_entry& entry = hand_[hand];
+    const layout& plan = memory_->plan();
     if (size <= plan.inline_bytes) {
         memory_->chunk(entry.chunk).block = 0;
         return std::span{memory_->inline_payload(entry.chunk), size};
@@ -55,13 +55,13 @@ void participant::set_length(std::uint32_t hand, std::uint64_t size) noexcept {
 }
 
 void participant::drop_message(std::uint32_t hand) noexcept {
-    hand_entry &entry = hand_[hand];
+    hand_entry& entry = hand_[hand];
     std::span<std::byte> ignored;
     payload_of(entry.chunk, entry.block, ignored);
     return_spare(hand);
 }
 
-result<bool> participant::attach_block(hand_entry &entry, std::uint32_t block_class) {
+result<bool> participant::attach_block(hand_entry& entry, std::uint32_t block_class) {
     if (auto ready = ready_class(block_class); !ready) return ready.why();
     const auto blocks = pool(block_class);
     auto got = sync::claim(blocks, searches_[block_class], true, entry.chunk);
@@ -80,26 +80,27 @@ result<bool> participant::attach_block(hand_entry &entry, std::uint32_t block_cl
 }
 
 // Gives a claimed block its memory. False if max_memory does not allow it.
-result<bool> participant::back_block(const sync::claimed &block, std::uint32_t block_class,
+result<bool> participant::back_block(const sync::claimed& block, std::uint32_t block_class,
                                      std::uint32_t chunk) noexcept {
     if (!within_budget(chunk)) return false;
-    const segment::block_class &of = memory_->plan().classes[block_class];
+    const segment::block_class& of = memory_->plan().classes[block_class];
     const std::uint64_t at = of.data_at + block.block * of.block_bytes;
     if (auto done = os::allocate(fd(), at, of.block_bytes); !done)
         return error{done.why().code(), "send", done.why().sys()}.because(
-            directory() + " is full, so the message can't be stored. Free space there (hawser gc), or "
-                          "send smaller messages.");
+            directory() +
+            " is full, so the message can't be stored. Free space there (hawser gc), or "
+            "send smaller messages.");
     sync::set_backed(pool(block_class), block.block, chunk, true);
     return true;
 }
 
-// Claims come before this look, so two who grow at once may both be refused, but together never exceed max_memory. Free
-// blocks of other sizes are given back to make room.
+// Claims come before this look, so two who grow at once may both be refused, but together never
+// exceed max_memory. Free blocks of other sizes are given back to make room.
 bool participant::within_budget(std::uint32_t chunk) noexcept {
     const std::uint64_t allowed = memory_->shape().max_memory;
     std::uint64_t in_use = bytes_in_memory();
     for (std::uint32_t k = 0; k < memory_->plan().class_count && in_use > allowed; ++k) {
-        const segment::block_class &of = memory_->plan().classes[k];
+        const segment::block_class& of = memory_->plan().classes[k];
         if (!can_be_given_back(of)) continue;
         const auto blocks = pool(k);
         while (in_use > allowed) {

@@ -1,7 +1,8 @@
-// The bytes of a segment: header, participant record, lane head, chunk header. docs/formats/segment.md is the same in words.
+// The bytes of a segment: header, participant record, lane head, chunk header.
+// docs/formats/segment.md is the same in words.
 //
-// Only fixed-width fields and offsets; no pointer, no object of a library. A page without memory reads as zeroes, so zero is the
-// state before the first use everywhere.
+// Only fixed-width fields and offsets; no pointer, no object of a library. A page without memory
+// reads as zeroes, so zero is the state before the first use everywhere.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,8 @@ inline constexpr std::size_t line_bytes = 64;
 inline constexpr std::uint64_t magic = 0x0a0d'5245'5357'4148ULL; // "HAWSER\r\n"
 inline constexpr std::uint32_t layout_version = 1;
 
-// Where the lock bytes are: far behind the end of any segment. Slot i's is lock_base + i; the door's is before them.
+// Where the lock bytes are: far behind the end of any segment. Slot i's is lock_base + i; the
+// door's is before them.
 inline constexpr std::uint64_t lock_base = std::uint64_t{1} << 48;
 inline constexpr std::uint64_t door_byte = lock_base - 1;
 

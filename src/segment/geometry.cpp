@@ -18,7 +18,8 @@ constexpr std::uint32_t default_loans = 8;
 constexpr std::uint64_t default_max_message = 16 * mib;
 constexpr std::uint64_t default_max_memory = 64 * mib;
 
-// Messages up to this size live in the chunk when max_message says that none is larger; otherwise chunks are small.
+// Messages up to this size live in the chunk when max_message says that none is larger; otherwise
+// chunks are small.
 constexpr std::uint64_t largest_inline = 992;
 constexpr std::uint64_t common_chunk = 256;
 
@@ -29,7 +30,7 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
     return (value + to - 1) / to * to;
 }
 
-error bad(const std::string &why) {
+error bad(const std::string& why) {
     return error{errc::invalid_argument, "open"}.because(why);
 }
 
@@ -38,13 +39,15 @@ std::uint64_t chunk_bytes_for(std::uint64_t max_message) {
     return round_up(max_message + sizeof(chunk_header), line_bytes);
 }
 
-void lay_lanes(layout &plan, const geometry &shape) {
+void lay_lanes(layout& plan, const geometry& shape) {
     const bool per_sender = shape.order == order_policy::sender;
     plan.lanes = per_sender ? shape.participants : 1;
-    // With one lane many note evidence at once; with a lane per sender only that sender does, so it can be dense.
+    // With one lane many note evidence at once; with a lane per sender only that sender does, so it
+    // can be dense.
     plan.evidence_stride = per_sender ? 1 : line_bytes / sizeof(std::uint64_t);
-    const std::uint64_t evidence_bytes = round_up(
-        std::uint64_t{shape.participants} * plan.evidence_stride * sizeof(std::uint64_t), line_bytes);
+    const std::uint64_t evidence_bytes =
+        round_up(std::uint64_t{shape.participants} * plan.evidence_stride * sizeof(std::uint64_t),
+                 line_bytes);
     plan.committed_in_lane = sizeof(lane_head);
     plan.taken_in_lane = plan.committed_in_lane + evidence_bytes;
     plan.slots_in_lane = plan.taken_in_lane + evidence_bytes;
@@ -53,14 +56,14 @@ void lay_lanes(layout &plan, const geometry &shape) {
 }
 
 // Block sizes double from just above a chunk up to the largest message.
-void lay_blocks(layout &plan, const geometry &shape) {
+void lay_blocks(layout& plan, const geometry& shape) {
     plan.class_count = 0;
     if (shape.max_message <= plan.inline_bytes) return;
     const std::uint64_t smallest = std::bit_ceil(plan.inline_bytes + 1);
     const std::uint64_t largest = std::min(std::bit_ceil(shape.max_message), //
                                            round_up(shape.max_message, page));
     for (std::uint64_t size = smallest;; size *= 2) {
-        block_class &made = plan.classes[plan.class_count++];
+        block_class& made = plan.classes[plan.class_count++];
         made.block_bytes = std::min(size, largest);
         made.count = static_cast<std::uint32_t>(
             std::clamp<std::uint64_t>(shape.max_memory / made.block_bytes, 1, plan.chunks));
@@ -75,7 +78,7 @@ void lay_blocks(layout &plan, const geometry &shape) {
 }
 
 template <typename T>
-void compare(std::string &differences, const char *name, const std::optional<T> &wanted, T is) {
+void compare(std::string& differences, const char* name, const std::optional<T>& wanted, T is) {
     if (!wanted || *wanted == is) return;
     options one;
     if constexpr (std::is_same_v<T, sharing_policy>)
@@ -94,7 +97,7 @@ void compare(std::string &differences, const char *name, const std::optional<T> 
 
 } // namespace
 
-result<geometry> geometry::from(const options &wanted) {
+result<geometry> geometry::from(const options& wanted) {
     geometry shape;
     const std::uint64_t capacity = wanted.capacity.value_or(default_capacity);
     shape.sharing = wanted.sharing.value_or(sharing_policy::any);
@@ -124,18 +127,17 @@ result<void> geometry::check() const {
     const auto within = [](std::uint64_t value, std::uint64_t least, std::uint64_t most) {
         return least <= value && value <= most;
     };
-    const bool sane = within(capacity, 1, sync::max_chunks) &&
-                      within(participants, 1, sync::max_participants) &&
-                      within(loans, 2, max_loans) && within(max_message, 1, most_bytes) &&
-                      within(max_memory, max_message, most_bytes) &&
-                      sharing <= sharing_policy::all && order <= order_policy::sender &&
-                      delivery <= delivery_policy::at_most_once;
+    const bool sane =
+        within(capacity, 1, sync::max_chunks) && within(participants, 1, sync::max_participants) &&
+        within(loans, 2, max_loans) && within(max_message, 1, most_bytes) &&
+        within(max_memory, max_message, most_bytes) && sharing <= sharing_policy::all &&
+        order <= order_policy::sender && delivery <= delivery_policy::at_most_once;
     if (sane) return {};
     return error{errc::corrupt, "open"}.because("a number of the geometry is out of range: " +
                                                 to_text());
 }
 
-result<void> geometry::satisfies(const options &wanted, const std::string &name) const {
+result<void> geometry::satisfies(const options& wanted, const std::string& name) const {
     std::string differences;
     compare(differences, "capacity", wanted.capacity, std::uint64_t{capacity});
     compare(differences, "max_message", wanted.max_message, max_message);
@@ -172,7 +174,7 @@ std::string geometry::to_text() const {
     return text;
 }
 
-result<layout> layout::of(const geometry &shape) {
+result<layout> layout::of(const geometry& shape) {
     layout plan;
     plan.records_at = sizeof(header);
     plan.lanes_at = round_up(

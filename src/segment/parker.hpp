@@ -9,7 +9,7 @@
 namespace hawser::segment {
 
 struct futex_parker {
-    static int wake(const atomic<std::uint32_t> &word, int count) noexcept {
+    static int wake(const atomic<std::uint32_t>& word, int count) noexcept {
         return os::futex_wake(&word, count);
     }
 };

@@ -13,9 +13,10 @@ namespace {
 
 // Tickets below this are entries of one's own hand; above, addresses of adoptions.
 constexpr std::uint64_t adopted_tickets = 4096;
-constexpr std::uint64_t hand_bits = 63; // an adoption is 64-byte aligned, so its address leaves these free
+constexpr std::uint64_t hand_bits =
+    63; // an adoption is 64-byte aligned, so its address leaves these free
 
-slot_state state_of(const participant_record &record) noexcept {
+slot_state state_of(const participant_record& record) noexcept {
     return static_cast<slot_state>(record.state.load());
 }
 
@@ -32,8 +33,8 @@ participant::participant(opened segment, std::string path, slot_state role) noex
     : fd_(std::move(segment.fd)), memory_(std::move(segment.memory)), path_(std::move(path)),
       role_(role), generation_(os::fork_generation()) {}
 
-result<participant *> participant::join(const std::string &name, const options &wanted,
-                                        slot_state role) {
+result<participant*> participant::join(const std::string& name, const options& wanted,
+                                       slot_state role) {
     const auto path = path_of(name);
     if (!path) return path.why();
     const bool must_be_new = wanted.create == create_policy::create;
@@ -41,7 +42,7 @@ result<participant *> participant::join(const std::string &name, const options &
         auto segment = open_segment(name, wanted);
         if (!segment) return segment.why();
         const bool created = segment->created;
-        const auto drop = [](participant *unjoined) { delete unjoined; };
+        const auto drop = [](participant* unjoined) { delete unjoined; };
         std::unique_ptr<participant, decltype(drop)> self(
             new participant(std::move(*segment), *path, role), drop);
         if (const auto taken = self->take_slot(); !taken) return taken.why();
@@ -70,20 +71,22 @@ result<void> participant::take_slot() {
             if (*taken) return {};
         }
     }
-    return error{errc::no_space, "open"}.because(
-        "all " + std::to_string(slots) +
-        " participant slots are taken. hawser info shows by whom; whoever creates the mailbox can give "
-        "participants= up to " + std::to_string(sync::max_participants) + ".");
+    return error{errc::no_space, "open"}.because("all " + std::to_string(slots) +
+                                                 " participant slots are taken. hawser info shows "
+                                                 "by whom; whoever creates the mailbox can give "
+                                                 "participants= up to " +
+                                                 std::to_string(sync::max_participants) + ".");
 }
 
-// Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or messages are in its hand.
+// Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or
+// messages are in its hand.
 result<bool> participant::try_slot(std::uint32_t slot) {
     if (!lock(slot)) return false;
     if (auto prepared = prepare(slot); !prepared) {
         unlock(slot);
         return prepared.why();
     }
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     if (had_owner(state_of(record))) {
         recover(slot); // gives the lock back
         if (state_of(record) != slot_state::free || !lock(slot)) return false;
@@ -95,11 +98,12 @@ result<bool> participant::try_slot(std::uint32_t slot) {
     if (!read_hand(slot)) {
         unlock(slot);
         return error{errc::corrupt, "open"}.because(
-            "the hand of a free participant slot makes no sense: some process has written where it must "
+            "the hand of a free participant slot makes no sense: some process has written where it "
+            "must "
             "not. Remove the mailbox with hawser rm --force.");
     }
     slot_ = slot;
-    header &head = memory_->head();
+    header& head = memory_->head();
     orphans_seen_ = head.orphans.load() - 1; // so that the first look finds something new
     write_identity(record);
     record.state.store(static_cast<std::uint32_t>(role_));
@@ -110,14 +114,14 @@ result<bool> participant::try_slot(std::uint32_t slot) {
 
 // Memory for the slot, then its first content. Each step can be repeated, should we die on the way.
 result<void> participant::prepare(std::uint32_t slot) {
-    const geometry &shape = memory_->shape();
-    const layout &plan = memory_->plan();
+    const geometry& shape = memory_->shape();
+    const layout& plan = memory_->plan();
     const std::uint64_t record_at = plan.records_at + slot * sizeof(participant_record);
     if (auto done = os::allocate(fd(), record_at, sizeof(participant_record)); !done) return done;
     const std::uint32_t first = plan.first_chunk_of_hand(slot, shape);
     const std::uint64_t hand_bytes = shape.loans * plan.chunk_bytes;
     if (auto done = os::allocate(fd(), plan.chunk_at(first), hand_bytes); !done) return done;
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     if (state_of(record) == slot_state::unused) {
         for (std::uint32_t i = 0; i < shape.loans; ++i)
             record.hand[i].store(sync::hand_word{first + i, sync::hold::spare}.pack());
@@ -125,7 +129,7 @@ result<void> participant::prepare(std::uint32_t slot) {
     }
     if (role_ == slot_state::sender && shape.order == order_policy::sender)
         if (auto done = prepare_lane(slot); !done) return done;
-    auto &used = memory_->head().slots_used;
+    auto& used = memory_->head().slots_used;
     std::uint32_t seen = used.load();
     while (seen <= slot && !used.compare_exchange_weak(seen, slot + 1)) {
     }
@@ -133,10 +137,10 @@ result<void> participant::prepare(std::uint32_t slot) {
 }
 
 result<void> participant::prepare_lane(std::uint32_t slot) {
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     if (record.lane_ready.load() != 0) return {};
-    const geometry &shape = memory_->shape();
-    const layout &plan = memory_->plan();
+    const geometry& shape = memory_->shape();
+    const layout& plan = memory_->plan();
     const std::uint32_t first = plan.first_chunk_of_lane(slot, shape);
     if (auto done = os::allocate(fd(), plan.lane_at(slot), plan.lane_bytes); !done) return done;
     const std::uint64_t chunks_bytes = shape.capacity * plan.chunk_bytes;
@@ -148,7 +152,8 @@ result<void> participant::prepare_lane(std::uint32_t slot) {
     return {};
 }
 
-// Takes over the hand of a free slot. From here on our own copy counts and the shared one is only written.
+// Takes over the hand of a free slot. From here on our own copy counts and the shared one is only
+// written.
 bool participant::read_hand(std::uint32_t slot) noexcept {
     for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
         const auto word = sync::hand_word::unpack(memory_->record(slot).hand[i].load());
@@ -158,7 +163,7 @@ bool participant::read_hand(std::uint32_t slot) noexcept {
     return true;
 }
 
-void participant::write_identity(participant_record &record) const noexcept {
+void participant::write_identity(participant_record& record) const noexcept {
     const os::identity self = os::own_identity();
     record.pid.store(self.pid);
     record.uid.store(self.uid);
@@ -186,7 +191,7 @@ void participant::came_back() noexcept {
 
 void participant::leave() noexcept {
     role_ = slot_state::free; // adopts no more
-    for (const auto &adopted : adoptions_)
+    for (const auto& adopted : adoptions_)
         if (!adopted->over.load()) leave_as_orphaned(adopted->slot);
     adoptions_.clear();
     census();
@@ -196,7 +201,7 @@ void participant::leave() noexcept {
     delete this;
 }
 
-result<bool> participant::tidy(const std::string &name) {
+result<bool> participant::tidy(const std::string& name) {
     const auto path = path_of(name);
     if (!path) return path.why();
     options existing;
@@ -223,16 +228,16 @@ std::uint32_t participant::claim_spare() noexcept {
 }
 
 void participant::return_spare(std::uint32_t hand) noexcept {
-    hand_entry &entry = hand_[hand];
+    hand_entry& entry = hand_[hand];
     free_block(std::exchange(entry.block, 0), entry.chunk);
     entry.busy.store(false, std::memory_order_release); // SYNC(release)
 }
 
-sync::exchanged participant::exchange(std::uint32_t lane, sync::cursor &at,
-                                      sync::intent_kind kind, std::uint32_t hand) noexcept {
+sync::exchanged participant::exchange(std::uint32_t lane, sync::cursor& at, sync::intent_kind kind,
+                                      std::uint32_t hand) noexcept {
     const auto ring = memory_->ring(lane);
-    hand_entry &entry = hand_[hand];
-    std::uint64_t *sequence =
+    hand_entry& entry = hand_[hand];
+    std::uint64_t* sequence =
         kind == sync::intent_kind::send ? &memory_->chunk(entry.chunk).sequence : nullptr;
     const auto result =
         sync::try_exchange(ring, words_of(slot_), at, {kind, lane, hand, entry.chunk, sequence});
@@ -244,8 +249,8 @@ sync::exchanged participant::exchange(std::uint32_t lane, sync::cursor &at,
 }
 
 bool participant::open_message(std::uint32_t hand, std::uint64_t sequence,
-                               held_message &out) noexcept {
-    hand_entry &entry = hand_[hand];
+                               held_message& out) noexcept {
+    hand_entry& entry = hand_[hand];
     if (!payload_of(entry.chunk, entry.block, out.bytes)) {
         memory_->record(slot_).hand[hand].store(
             sync::hand_word{entry.chunk, sync::hold::spare}.pack());
@@ -258,13 +263,14 @@ bool participant::open_message(std::uint32_t hand, std::uint64_t sequence,
     return true;
 }
 
-// Where a chunk's payload is. What the header says was written by another process: each number is read once and checked.
-bool participant::payload_of(std::uint32_t chunk, std::uint32_t &block,
-                             std::span<std::byte> &out) const noexcept {
-    const chunk_header &head = memory_->chunk(chunk);
-    const std::uint64_t length = *const_cast<const volatile std::uint64_t *>(&head.length);
-    block = *const_cast<const volatile std::uint32_t *>(&head.block);
-    const layout &plan = memory_->plan();
+// Where a chunk's payload is. What the header says was written by another process: each number is
+// read once and checked.
+bool participant::payload_of(std::uint32_t chunk, std::uint32_t& block,
+                             std::span<std::byte>& out) const noexcept {
+    const chunk_header& head = memory_->chunk(chunk);
+    const std::uint64_t length = *const_cast<const volatile std::uint64_t*>(&head.length);
+    block = *const_cast<const volatile std::uint32_t*>(&head.block);
+    const layout& plan = memory_->plan();
     if (block == 0) {
         if (length > plan.inline_bytes) return false;
         out = {memory_->inline_payload(chunk), length};
@@ -293,7 +299,7 @@ hawser::detail::lent_memory participant::lend(std::uint64_t ticket,
     return {this, ticket, bytes};
 }
 
-void participant::take_back(hawser::detail::lent_memory &lent) noexcept {
+void participant::take_back(hawser::detail::lent_memory& lent) noexcept {
     --lent_;
     lent.forget();
 }
@@ -301,7 +307,7 @@ void participant::take_back(hawser::detail::lent_memory &lent) noexcept {
 void participant::release(std::uint64_t ticket) noexcept {
     if (!usable()) return;
     if (ticket >= adopted_tickets) {
-        auto *from = reinterpret_cast<adoption *>(ticket & ~hand_bits);
+        auto* from = reinterpret_cast<adoption*>(ticket & ~hand_bits);
         release_adopted(*from, static_cast<std::uint32_t>(ticket & hand_bits));
     } else {
         const auto hand = static_cast<std::uint32_t>(ticket);
@@ -316,16 +322,17 @@ void participant::release(std::uint64_t ticket) noexcept {
 
 // --- counting ----------------------------------------------------------------------------------
 
-void participant::count_in(participant_record &record, counter which,
-                           std::uint64_t more) noexcept {
-    auto &cell = record.counters[static_cast<std::size_t>(which)];
-    // SYNC(counter): relaxed: one writer; observers only want the number
+void participant::count_in(participant_record& record, counter which, std::uint64_t more) noexcept {
+    auto& cell = record.counters[static_cast<std::size_t>(which)];
+    // RELAXED(counter): one writer; observers only want the number
     cell.store(cell.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
 }
 
-hawser::stats participant::stats() const noexcept { return counters_of(memory_->record(slot_)); }
+hawser::stats participant::stats() const noexcept {
+    return counters_of(memory_->record(slot_));
+}
 
-hawser::stats counters_of(const participant_record &record) noexcept {
+hawser::stats counters_of(const participant_record& record) noexcept {
     const auto read = [&](counter which) {
         return record.counters[static_cast<std::size_t>(which)].load();
     };
@@ -345,13 +352,13 @@ hawser::stats counters_of(const participant_record &record) noexcept {
 
 // --- waking ------------------------------------------------------------------------------------
 
-os::futex_outcome participant::sleep(atomic<std::uint32_t> &event, std::uint32_t armed,
+os::futex_outcome participant::sleep(atomic<std::uint32_t>& event, std::uint32_t armed,
                                      std::int64_t timeout_ns) noexcept {
-    participant_record &record = memory_->record(slot_);
-    record.waiting.store(1, std::memory_order_relaxed); // SYNC(counter)
+    participant_record& record = memory_->record(slot_);
+    record.waiting.store(1, std::memory_order_relaxed); // RELAXED(counter)
     count(counter::sleeps);
     const auto outcome = os::futex_wait(&event, armed, timeout_ns);
-    record.waiting.store(0, std::memory_order_relaxed); // SYNC(counter)
+    record.waiting.store(0, std::memory_order_relaxed); // RELAXED(counter)
     return outcome;
 }
 
@@ -368,7 +375,7 @@ void participant::notify_space(std::uint32_t lane) noexcept {
 }
 
 void participant::notify_memory() noexcept {
-    auto &event = memory_->head().memory;
+    auto& event = memory_->head().memory;
     if (event.load() % sync::event_generation == 0) return;
     const auto did = sync::notify_all(event, futex_parker{});
     if (did.ring) os::bell::ring_others(fd(), os::bell_tone::write, offsetof(header, bell));

@@ -1,10 +1,15 @@
-// One end point's membership in a mailbox: its slot, its hand, its share in keeping the mailbox whole.
+// One end point's membership in a mailbox: its slot, its hand, its share in keeping the mailbox
+// whole.
 //
-// - The right to act as slot x is x's lock byte, held by this end point's own file description. Dying gives it back, so whoever can take the
+// - The right to act as slot x is x's lock byte, held by this end point's own file description.
+// Dying gives it back, so whoever can take the
 //   lock of a live slot knows that its owner is gone, and may repair what it left (census()).
-// - Messages of a dead receiver are delivered by a receiver that adopts its slot: it keeps the lock and delivers out of that hand.
-// - Blocks: join() at most a few seconds (segment.hpp); the rest never, except sleep(). Allocates: join(), and the census when it adopts.
-// - Threads: one at a time, but release() may come from any thread. Deletes itself when it has retired and all it lent is back.
+// - Messages of a dead receiver are delivered by a receiver that adopts its slot: it keeps the lock
+// and delivers out of that hand.
+// - Blocks: join() at most a few seconds (segment.hpp); the rest never, except sleep(). Allocates:
+// join(), and the census when it adopts.
+// - Threads: one at a time, but release() may come from any thread. Deletes itself when it has
+// retired and all it lent is back.
 // - Fork: usable() is false in a child; release() does nothing there.
 // - A crash anywhere leaves what the next census repairs.
 #pragma once
@@ -43,62 +48,66 @@ struct held_message {
 };
 
 // The counters of a record, as an observer sees them.
-[[nodiscard]] hawser::stats counters_of(const participant_record &record) noexcept;
+[[nodiscard]] hawser::stats counters_of(const participant_record& record) noexcept;
 
 class participant final : public hawser::detail::lender {
   public:
     static constexpr std::uint32_t no_hand = ~std::uint32_t{0};
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
 
-    // Opens or creates the mailbox and takes a slot. Errors: those of open_segment · no_space (no slot left).
-    static result<participant *> join(const std::string &name, const options &wanted,
-                                      slot_state role);
-    // Repairs what the dead left in a mailbox that exists, and removes it if then it is unused and not to persist. Takes no
-    // slot. True if it was removed. Errors: those of open_segment.
-    static result<bool> tidy(const std::string &name);
-    // Gives up the slot, at once or when the last memory that it lent comes back. The pointer is dead after this.
+    // Opens or creates the mailbox and takes a slot. Errors: those of open_segment · no_space (no
+    // slot left).
+    static result<participant*> join(const std::string& name, const options& wanted,
+                                     slot_state role);
+    // Repairs what the dead left in a mailbox that exists, and removes it if then it is unused and
+    // not to persist. Takes no slot. True if it was removed. Errors: those of open_segment.
+    static result<bool> tidy(const std::string& name);
+    // Gives up the slot, at once or when the last memory that it lent comes back. The pointer is
+    // dead after this.
     void retire() noexcept;
 
-    participant(const participant &) = delete;
-    participant &operator=(const participant &) = delete;
+    participant(const participant&) = delete;
+    participant& operator=(const participant&) = delete;
 
-    [[nodiscard]] const shared_memory &memory() const noexcept { return *memory_; }
+    [[nodiscard]] const shared_memory& memory() const noexcept { return *memory_; }
     [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] bool usable() const noexcept {
-        return generation_ == os::fork_generation();
-    }
+    [[nodiscard]] bool usable() const noexcept { return generation_ == os::fork_generation(); }
     [[nodiscard]] bool removed() const noexcept {
         return memory_->head().life.load() != static_cast<std::uint32_t>(life::open);
     }
 
-    // The hand. A claimed entry is spare and nobody else's business until it is exchanged, lent or returned.
+    // The hand. A claimed entry is spare and nobody else's business until it is exchanged, lent or
+    // returned.
     [[nodiscard]] std::uint32_t claim_spare() noexcept;
     void return_spare(std::uint32_t hand) noexcept; // frees its block, if it has one
 
-    // Memory for a payload of size bytes in a claimed entry. Empty: max_memory is used up for now. Errors: no_space (the file system is full).
+    // Memory for a payload of size bytes in a claimed entry. Empty: max_memory is used up for now.
+    // Errors: no_space (the file system is full).
     result<std::span<std::byte>> make_room(std::uint32_t hand, std::uint64_t size);
     // The length of what was filled in, at most the size asked for. Before a send.
     void set_length(std::uint32_t hand, std::uint64_t size) noexcept;
 
     // Exchanges a claimed entry's chunk with the lane (exchange_ring.hpp).
-    sync::exchanged exchange(std::uint32_t lane, sync::cursor &at, sync::intent_kind kind,
+    sync::exchanged exchange(std::uint32_t lane, sync::cursor& at, sync::intent_kind kind,
                              std::uint32_t hand) noexcept;
-    // After a receive: the message in that entry. False if a peer has forged it; the entry is spare again then.
-    bool open_message(std::uint32_t hand, std::uint64_t sequence, held_message &out) noexcept;
+    // After a receive: the message in that entry. False if a peer has forged it; the entry is spare
+    // again then.
+    bool open_message(std::uint32_t hand, std::uint64_t sequence, held_message& out) noexcept;
     // After a drop: what the entry holds is spare.
     void drop_message(std::uint32_t hand) noexcept;
     // A message of an adopted slot, if there is one.
-    bool next_adopted(held_message &out) noexcept;
+    bool next_adopted(held_message& out) noexcept;
     [[nodiscard]] bool has_adopted() const noexcept;
 
     // Lending to the user, and the way back from any thread.
     hawser::detail::lent_memory lend(std::uint64_t ticket, std::span<std::byte> bytes) noexcept;
-    void take_back(hawser::detail::lent_memory &lent) noexcept; // in the owner's thread, still claimed
+    void
+    take_back(hawser::detail::lent_memory& lent) noexcept; // in the owner's thread, still claimed
     void release(std::uint64_t ticket) noexcept override;
 
-    // Looks for the dead and repairs what they left. census_if_due() does so when nobody did for a while: one clock
-    // reading, and `tick()` spares even that most of the time.
+    // Looks for the dead and repairs what they left. census_if_due() does so when nobody did for a
+    // while: one clock reading, and `tick()` spares even that most of the time.
     void census() noexcept;
     void census_if_due() noexcept;
     void tick() noexcept {
@@ -109,7 +118,7 @@ class participant final : public hawser::detail::lender {
     [[nodiscard]] bool sender_present() const noexcept;
 
     // Sleeping and waking. sleep() waits on the value that arming returned, at most for timeout_ns.
-    os::futex_outcome sleep(atomic<std::uint32_t> &event, std::uint32_t armed,
+    os::futex_outcome sleep(atomic<std::uint32_t>& event, std::uint32_t armed,
                             std::int64_t timeout_ns) noexcept;
     void notify_messages() noexcept;
     void notify_space(std::uint32_t lane) noexcept;
@@ -125,8 +134,8 @@ class participant final : public hawser::detail::lender {
     // A slot whose lock this end point holds in order to deliver what is in its hand.
     struct alignas(64) adoption {
         std::uint32_t slot = 0;
-        std::uint32_t undelivered = 0;          // bits of hand entries; the owner's thread
-        std::atomic<std::uint32_t> unreleased;  // bits of hand entries; any thread
+        std::uint32_t undelivered = 0;         // bits of hand entries; the owner's thread
+        std::atomic<std::uint32_t> unreleased; // bits of hand entries; any thread
         std::atomic<bool> over{false};
         std::array<std::uint32_t, max_loans> chunk{};
     };
@@ -144,10 +153,10 @@ class participant final : public hawser::detail::lender {
     result<void> prepare(std::uint32_t slot);
     result<void> prepare_lane(std::uint32_t slot);
     bool read_hand(std::uint32_t slot) noexcept;
-    void write_identity(participant_record &record) const noexcept;
+    void write_identity(participant_record& record) const noexcept;
 
     // The caller holds the record's lock.
-    static void count_in(participant_record &record, counter which, std::uint64_t more) noexcept;
+    static void count_in(participant_record& record, counter which, std::uint64_t more) noexcept;
 
     bool lock(std::uint32_t slot) const noexcept;
     void unlock(std::uint32_t slot) const noexcept;
@@ -158,14 +167,14 @@ class participant final : public hawser::detail::lender {
     void adopt(std::uint32_t slot) noexcept;
     void leave_as_orphaned(std::uint32_t slot) noexcept;
     void set_free(std::uint32_t slot) noexcept;
-    void release_adopted(adoption &from, std::uint32_t hand) noexcept;
-    bool payload_of(std::uint32_t chunk, std::uint32_t &block,
-                    std::span<std::byte> &out) const noexcept;
+    void release_adopted(adoption& from, std::uint32_t hand) noexcept;
+    bool payload_of(std::uint32_t chunk, std::uint32_t& block,
+                    std::span<std::byte>& out) const noexcept;
     void free_block(std::uint32_t block, std::uint32_t chunk) noexcept;
 
     result<void> ready_class(std::uint32_t block_class) noexcept;
-    result<bool> attach_block(hand_entry &entry, std::uint32_t block_class);
-    result<bool> back_block(const sync::claimed &block, std::uint32_t block_class,
+    result<bool> attach_block(hand_entry& entry, std::uint32_t block_class);
+    result<bool> back_block(const sync::claimed& block, std::uint32_t block_class,
                             std::uint32_t chunk) noexcept;
     bool within_budget(std::uint32_t chunk) noexcept;
     [[nodiscard]] std::uint64_t bytes_in_memory() const noexcept;
@@ -183,7 +192,8 @@ class participant final : public hawser::detail::lender {
     std::uint32_t ticks_ = 0;
     std::uint32_t orphans_seen_ = 0;
     std::uint64_t lent_ = 0; // the owner's thread
-    // What came back, counted down from 0; retire() adds what was lent, and whoever reaches 0 after that leaves.
+    // What came back, counted down from 0; retire() adds what was lent, and whoever reaches 0 after
+    // that leaves.
     std::atomic<std::int64_t> outstanding_{0};
     std::array<hand_entry, max_loans> hand_{};
     std::array<sync::pool_search, layout::max_classes> searches_{};

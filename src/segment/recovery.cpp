@@ -1,4 +1,5 @@
-// The census: finding the dead, repairing what they left, adopting their messages. See participant.hpp.
+// The census: finding the dead, repairing what they left, adopting their messages. See
+// participant.hpp.
 
 #include <algorithm>
 #include <cstring>
@@ -14,16 +15,18 @@ bool participant::lock(std::uint32_t slot) const noexcept {
     return locked && *locked;
 }
 
-void participant::unlock(std::uint32_t slot) const noexcept { os::unlock(fd(), lock_base + slot); }
+void participant::unlock(std::uint32_t slot) const noexcept {
+    os::unlock(fd(), lock_base + slot);
+}
 
 sync::participant_memory<atomic> participant::words_of(std::uint32_t slot) const noexcept {
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     return {&record.intent, &record.intent_position, record.hand, slot + 1, memory_->shape().loans};
 }
 
 void participant::census_if_due() noexcept {
     const std::int64_t now_ns = os::monotonic_ns();
-    auto &last_ns = memory_->head().census_ns;
+    auto& last_ns = memory_->head().census_ns;
     std::int64_t seen_ns = last_ns.load();
     // A stamp from the future is nonsense that must not keep the dead unburied.
     if (seen_ns <= now_ns && now_ns - seen_ns < census_interval_ns) return;
@@ -36,17 +39,17 @@ void participant::census() noexcept {
         const bool lived = state == slot_state::sender || state == slot_state::receiver;
         const bool left = state == slot_state::orphaned && role_ == slot_state::receiver;
         if (slot == slot_ || !(lived || left)) continue;
-        const bool ours = std::ranges::any_of(adoptions_, [slot](const auto &adopted) {
+        const bool ours = std::ranges::any_of(adoptions_, [slot](const auto& adopted) {
             return adopted->slot == slot && !adopted->over.load();
         });
         if (!ours && lock(slot)) recover(slot);
     }
 }
 
-// The lock of the slot is ours, so its owner is dead, or just left. Every step can be repeated by the next one who gets the lock.
-// Gives the lock back, unless the slot is adopted.
+// The lock of the slot is ours, so its owner is dead, or just left. Every step can be repeated by
+// the next one who gets the lock. Gives the lock back, unless the slot is adopted.
 void participant::recover(std::uint32_t slot) noexcept {
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     const auto state = static_cast<slot_state>(record.state.load());
     if (state == slot_state::unused || state == slot_state::free) return unlock(slot);
     const auto lane_of = [this](std::uint32_t lane) {
@@ -68,7 +71,7 @@ void participant::recover(std::uint32_t slot) noexcept {
 
 // Spare chunks need no block, and with delivery=at_most_once no message comes again.
 void participant::settle_hand(std::uint32_t slot) noexcept {
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     std::array<std::uint32_t, max_loans> spare{};
     std::size_t spares = 0;
     for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
@@ -97,7 +100,7 @@ void participant::free_blocks_of(std::span<const std::uint32_t> chunks) noexcept
 }
 
 void participant::set_free(std::uint32_t slot) noexcept {
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     record.pid.store(0);
     record.state.store(static_cast<std::uint32_t>(slot_state::free));
     memory_->head().membership.fetch_add(1);
@@ -105,7 +108,7 @@ void participant::set_free(std::uint32_t slot) noexcept {
 }
 
 void participant::leave_as_orphaned(std::uint32_t slot) noexcept {
-    header &head = memory_->head();
+    header& head = memory_->head();
     memory_->record(slot).state.store(static_cast<std::uint32_t>(slot_state::orphaned));
     unlock(slot);
     // After the unlock, so that whoever sees the new number can take the lock.
@@ -116,10 +119,10 @@ void participant::leave_as_orphaned(std::uint32_t slot) noexcept {
 // --- adoption ----------------------------------------------------------------------------------
 
 void participant::adopt(std::uint32_t slot) noexcept {
-    std::erase_if(adoptions_, [](const auto &adopted) { return adopted->over.load(); });
+    std::erase_if(adoptions_, [](const auto& adopted) { return adopted->over.load(); });
     auto adopted = std::make_unique<adoption>();
     adopted->slot = slot;
-    participant_record &record = memory_->record(slot);
+    participant_record& record = memory_->record(slot);
     for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
         const auto word = sync::hand_word::unpack(record.hand[i].load());
         if (word.kind != sync::hold::message || word.chunk >= memory_->plan().chunks) continue;
@@ -143,11 +146,11 @@ void participant::adopt_orphans() noexcept {
 
 bool participant::has_adopted() const noexcept {
     return std::ranges::any_of(adoptions_,
-                               [](const auto &adopted) { return adopted->undelivered != 0; });
+                               [](const auto& adopted) { return adopted->undelivered != 0; });
 }
 
-bool participant::next_adopted(held_message &out) noexcept {
-    for (const auto &adopted : adoptions_) {
+bool participant::next_adopted(held_message& out) noexcept {
+    for (const auto& adopted : adoptions_) {
         while (adopted->undelivered != 0) {
             const auto hand = static_cast<std::uint32_t>(std::countr_zero(adopted->undelivered));
             adopted->undelivered &= adopted->undelivered - 1;
@@ -165,10 +168,9 @@ bool participant::next_adopted(held_message &out) noexcept {
     return false;
 }
 
-void participant::release_adopted(adoption &from, std::uint32_t hand) noexcept {
+void participant::release_adopted(adoption& from, std::uint32_t hand) noexcept {
     const std::uint32_t chunk = from.chunk[hand];
-    memory_->record(from.slot).hand[hand].store(
-        sync::hand_word{chunk, sync::hold::spare}.pack());
+    memory_->record(from.slot).hand[hand].store(sync::hand_word{chunk, sync::hold::spare}.pack());
     free_blocks_of(std::span(&chunk, 1));
     const std::uint32_t bit = 1U << hand;
     if (from.unreleased.fetch_and(~bit) != bit) return;

@@ -21,15 +21,15 @@ constexpr std::int64_t patience_ns = 5'000'000'000;
 constexpr std::int64_t retry_ns = 100'000;
 constexpr std::int64_t moment_ns = 10'000'000; // many times what anyone needs who is not stopped
 
-std::uint64_t checksum_of(const header &head) noexcept {
+std::uint64_t checksum_of(const header& head) noexcept {
     std::uint64_t hash = 0xcbf2'9ce4'8422'2325ULL; // FNV-1a, 64 bits
-    const auto *bytes = reinterpret_cast<const unsigned char *>(&head);
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&head);
     for (std::size_t i = 0; i < offsetof(header, checksum); ++i)
         hash = (hash ^ bytes[i]) * 0x100'0000'01b3ULL;
     return hash;
 }
 
-void write_header(header &head, const geometry &shape, const layout &plan) noexcept {
+void write_header(header& head, const geometry& shape, const layout& plan) noexcept {
     head.magic = magic;
     head.layout_version = layout_version;
     head.header_bytes = sizeof(header);
@@ -48,7 +48,7 @@ void write_header(header &head, const geometry &shape, const layout &plan) noexc
     head.life.store(static_cast<std::uint32_t>(life::open));
 }
 
-geometry geometry_in(const header &head) noexcept {
+geometry geometry_in(const header& head) noexcept {
     geometry shape;
     shape.max_message = head.max_message;
     shape.max_memory = head.max_memory;
@@ -62,24 +62,26 @@ geometry geometry_in(const header &head) noexcept {
     return shape;
 }
 
-error corrupt(const std::string &why) {
+error corrupt(const std::string& why) {
     return error{errc::corrupt, "open"}.because(
         why + " Look closer with hawser doctor; remove it with hawser rm --force.");
 }
 
-// One mapping for each mailbox and process: end points in threads share pages, and race detectors see them all.
+// One mapping for each mailbox and process: end points in threads share pages, and race detectors
+// see them all.
 class mapping_table {
   public:
-    static mapping_table &instance() {
-        static mapping_table &table = *new mapping_table; // outlives static objects that hold end points
+    static mapping_table& instance() {
+        static mapping_table& table =
+            *new mapping_table; // outlives static objects that hold end points
         return table;
     }
 
-    result<std::shared_ptr<shared_memory>> map(int fd, const os::file_status &file,
-                                               const geometry &shape, const layout &plan) {
+    result<std::shared_ptr<shared_memory>> map(int fd, const os::file_status& file,
+                                               const geometry& shape, const layout& plan) {
         const std::lock_guard hold(mutex_);
-        std::erase_if(entries_, [](const auto &entry) { return entry.expired(); });
-        for (const auto &entry : entries_) {
+        std::erase_if(entries_, [](const auto& entry) { return entry.expired(); });
+        for (const auto& entry : entries_) {
             auto memory = entry.lock();
             if (memory && memory->file().same_file_as(file) &&
                 memory->fork_generation() == os::fork_generation())
@@ -98,24 +100,28 @@ class mapping_table {
 };
 
 // A failed open, in words that help.
-error explain_open(const error &why, const std::string &name) {
+error explain_open(const error& why, const std::string& name) {
     error better = error{why.code(), "open", why.sys()};
     switch (why.code()) {
     case errc::not_found:
-        return better.because("there is no such mailbox, and create=open makes none. Start the side that "
-                              "creates it, or leave create=open out. hawser ls shows what there is.");
+        return better.because(
+            "there is no such mailbox, and create=open makes none. Start the side that "
+            "creates it, or leave create=open out. hawser ls shows what there is.");
     case errc::permission:
         return better.because("the mode or owner of " + directory() + "/" + file_prefix + name +
                               " does not let this user in. hawser info shm:" + name +
                               " shows them; whoever creates it can give mode= and group=.");
     case errc::no_space:
-        return better.because(directory() + " has no room for it: " + std::strerror(why.sys()) +
-                              ". hawser gc removes what is dead; smaller capacity= or max_memory= helps.");
-    default: break;
+        return better.because(
+            directory() + " has no room for it: " + std::strerror(why.sys()) +
+            ". hawser gc removes what is dead; smaller capacity= or max_memory= helps.");
+    default:
+        break;
     }
     if (why.sys() == ELOOP)
         return error{errc::corrupt, "open", ELOOP}.because(
-            "the name is a symbolic link, which is never followed. Remove it by hand if it is yours.");
+            "the name is a symbolic link, which is never followed. Remove it by hand if it is "
+            "yours.");
     if (why.sys() == ENXIO || why.sys() == EISDIR)
         return corrupt("something that is not a mailbox has the name (a socket or a directory).");
     return better.because(std::string("the system said: ") + std::strerror(why.sys()));
@@ -134,8 +140,8 @@ result<bool> enter_door(int fd) noexcept {
 }
 
 // nullopt-like: an opened segment without memory means "gone meanwhile, try again".
-result<opened> open_existing(const std::string &path, const std::string &name,
-                             const options &wanted) {
+result<opened> open_existing(const std::string& path, const std::string& name,
+                             const options& wanted) {
     auto fd = os::open_existing(path, os::access_kind::read_write);
     if (!fd) return fd.why();
     auto file = os::status_of(fd->get());
@@ -147,7 +153,8 @@ result<opened> open_existing(const std::string &path, const std::string &name,
     if (!entered) return entered.why();
     if (!*entered)
         return error{errc::timed_out, "open"}.because(
-            "a process has been removing this mailbox for five seconds; it is stopped, or very slow. "
+            "a process has been removing this mailbox for five seconds; it is stopped, or very "
+            "slow. "
             "Continue or end it.");
     file = os::status_of(fd->get());
     if (!file) return file.why();
@@ -165,14 +172,14 @@ result<opened> open_existing(const std::string &path, const std::string &name,
 }
 
 // Memory for all that a mailbox needs before anyone joins.
-result<void> allocate_common(int fd, const geometry &shape, const layout &plan) {
+result<void> allocate_common(int fd, const geometry& shape, const layout& plan) {
     if (auto done = os::allocate(fd, 0, sizeof(header)); !done) return done;
     if (shape.order == order_policy::sender) return {};
     if (auto done = os::allocate(fd, plan.lanes_at, plan.lane_bytes); !done) return done;
     return os::allocate(fd, plan.chunks_at, shape.capacity * plan.chunk_bytes);
 }
 
-result<opened> build(const options &wanted) {
+result<opened> build(const options& wanted) {
     const auto shape = geometry::from(wanted);
     if (!shape) return shape.why();
     const auto plan = layout::of(*shape);
@@ -212,8 +219,8 @@ result<opened> build(const options &wanted) {
 
 } // namespace
 
-shared_memory::shared_memory(os::mapping memory, const geometry &shape, const layout &plan,
-                             const os::file_status &file) noexcept
+shared_memory::shared_memory(os::mapping memory, const geometry& shape, const layout& plan,
+                             const os::file_status& file) noexcept
     : memory_(std::move(memory)), shape_(shape), plan_(plan), file_(file),
       generation_(os::fork_generation()) {}
 
@@ -224,7 +231,7 @@ shared_memory::~shared_memory() {
 
 sync::lane_memory<atomic> shared_memory::ring(std::uint32_t lane) const noexcept {
     const std::uint64_t base = plan_.lane_at(lane);
-    lane_head &head = *at<lane_head>(base);
+    lane_head& head = *at<lane_head>(base);
     sync::lane_memory<atomic> ring;
     ring.slots = at<ring_slot>(base + plan_.slots_in_lane);
     ring.committed = at<atomic<std::uint64_t>>(base + plan_.committed_in_lane);
@@ -272,8 +279,8 @@ std::string directory() {
     return chosen.empty() ? "/dev/shm" : chosen;
 }
 
-result<std::string> path_of(const std::string &name) {
-    const auto bad = [](const std::string &why) {
+result<std::string> path_of(const std::string& name) {
+    const auto bad = [](const std::string& why) {
         return error{errc::invalid_argument, "open"}.because(why);
     };
     if (name.empty()) return bad("the mailbox has no name. Write one: shm:orders");
@@ -286,15 +293,15 @@ result<std::string> path_of(const std::string &name) {
     return directory() + "/" + file_prefix + name;
 }
 
-result<geometry> read_geometry(int fd, const os::file_status &file) {
+result<geometry> read_geometry(int fd, const os::file_status& file) {
     header head{};
-    const auto got = os::read_start(fd, static_cast<void *>(&head), sizeof head);
+    const auto got = os::read_start(fd, static_cast<void*>(&head), sizeof head);
     if (!got) return got.why();
     if (*got < sizeof head)
-        return corrupt("the file has " + std::to_string(file.bytes) +
-                       " bytes, less than a mailbox's header: it was cut short, or hawser did not make it.");
-    if (head.magic != magic)
-        return corrupt("the file is not a mailbox: it does not begin as one.");
+        return corrupt(
+            "the file has " + std::to_string(file.bytes) +
+            " bytes, less than a mailbox's header: it was cut short, or hawser did not make it.");
+    if (head.magic != magic) return corrupt("the file is not a mailbox: it does not begin as one.");
     if (head.layout_version != layout_version || head.features != 0)
         return error{errc::unsupported, "open"}.because(
             "the mailbox has layout version " + std::to_string(head.layout_version) +
@@ -304,14 +311,16 @@ result<geometry> read_geometry(int fd, const os::file_status &file) {
     const geometry shape = geometry_in(head);
     if (const auto sane = shape.check(); !sane) return sane.why();
     const auto plan = layout::of(shape);
-    if (!plan || plan->total_bytes != head.total_bytes) return corrupt("the header contradicts itself.");
+    if (!plan || plan->total_bytes != head.total_bytes)
+        return corrupt("the header contradicts itself.");
     if (file.bytes != head.total_bytes)
-        return corrupt("the file has " + std::to_string(file.bytes) + " bytes where its header says " +
-                       std::to_string(head.total_bytes) + ": it was cut short or added to.");
+        return corrupt("the file has " + std::to_string(file.bytes) +
+                       " bytes where its header says " + std::to_string(head.total_bytes) +
+                       ": it was cut short or added to.");
     return shape;
 }
 
-result<opened> open_segment(const std::string &name, const options &wanted) {
+result<opened> open_segment(const std::string& name, const options& wanted) {
     const auto path = path_of(name);
     if (!path) return path.why();
     const create_policy policy = wanted.create.value_or(create_policy::open_or_create);
@@ -335,7 +344,7 @@ result<opened> open_segment(const std::string &name, const options &wanted) {
         "for five seconds the name was made and removed again and again.");
 }
 
-result<void> publish(int fd, const std::string &path) {
+result<void> publish(int fd, const std::string& path) {
     auto named = os::give_name(fd, path);
     if (named || !named.is(errc::already_exists)) return named;
     return error{errc::already_exists, "open", named.why().sys()}.because(
@@ -343,7 +352,9 @@ result<void> publish(int fd, const std::string &path) {
         "create=open_or_create, or remove it first with hawser rm.");
 }
 
-void leave_door(int fd) noexcept { os::unlock(fd, door_byte); }
+void leave_door(int fd) noexcept {
+    os::unlock(fd, door_byte);
+}
 
 bool shut_door(int fd) noexcept {
     const std::int64_t give_up_ns = os::monotonic_ns() + moment_ns;
@@ -356,7 +367,7 @@ bool shut_door(int fd) noexcept {
     }
 }
 
-bool remove_if_unused(int fd, const shared_memory &memory, const std::string &path) noexcept {
+bool remove_if_unused(int fd, const shared_memory& memory, const std::string& path) noexcept {
     if (!shut_door(fd)) return false;
     bool unused = os::first_locked(fd, lock_base, memory.shape().participants) == os::none_locked &&
                   memory.depth() == 0;
@@ -369,8 +380,8 @@ bool remove_if_unused(int fd, const shared_memory &memory, const std::string &pa
     return removed;
 }
 
-void wake_everyone(int fd, const shared_memory &memory) noexcept {
-    header &head = memory.head();
+void wake_everyone(int fd, const shared_memory& memory) noexcept {
+    header& head = memory.head();
     const bool read = sync::notify_all(head.messages, futex_parker{}).ring;
     bool write = sync::notify_all(head.memory, futex_parker{}).ring;
     for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane) {
@@ -381,8 +392,8 @@ void wake_everyone(int fd, const shared_memory &memory) noexcept {
     if (write) os::bell::ring_others(fd, os::bell_tone::write, offsetof(header, bell));
 }
 
-result<std::shared_ptr<shared_memory>> observe(int fd, const os::file_status &file,
-                                               const geometry &shape, os::access_kind access) {
+result<std::shared_ptr<shared_memory>> observe(int fd, const os::file_status& file,
+                                               const geometry& shape, os::access_kind access) {
     const auto plan = layout::of(shape);
     if (!plan) return plan.why();
     auto mapped = os::mapping::of(fd, plan->total_bytes, access);

@@ -1,9 +1,11 @@
 // Blocks of one size, for payloads that do not fit in a chunk. A word for each says who has it.
 //
-// A block belongs to a chunk, and who holds the chunk is always decidable (exchange_ring.hpp); so the CAS that claims a block names its
-// owner for good, and a crash at any point leaves blocks that can be told from the chunk's state. There is no free list.
+// A block belongs to a chunk, and who holds the chunk is always decidable (exchange_ring.hpp); so
+// the CAS that claims a block names its owner for good, and a crash at any point leaves blocks that
+// can be told from the chunk's state. There is no free list.
 //
-// - Blocks, allocates, system calls: never. Finding a block is a bounded search: the first cache line first, which keeps a
+// - Blocks, allocates, system calls: never. Finding a block is a bounded search: the first cache
+// line first, which keeps a
 //   ping-pong in warm memory, then onwards from the last find, which makes a deep queue cheap.
 // - Threads: claiming with one thread at a time for each pool_search; freeing in any thread.
 #pragma once
@@ -16,7 +18,7 @@ namespace hawser::sync {
 
 template <template <typename> class Atomic>
 struct pool_memory {
-    Atomic<std::uint32_t> *words = nullptr;
+    Atomic<std::uint32_t>* words = nullptr;
     std::uint32_t count = 0;
 };
 
@@ -36,7 +38,7 @@ namespace pool_detail {
 inline constexpr std::uint32_t near_blocks = 8;
 
 template <template <typename> class Atomic>
-bool try_claim(Atomic<std::uint32_t> &word, bool backed, std::uint32_t chunk) noexcept {
+bool try_claim(Atomic<std::uint32_t>& word, bool backed, std::uint32_t chunk) noexcept {
     std::uint32_t free = block_word{0, false, backed}.pack();
     // SYNC(block): relaxed look, then a CAS that acquires what the last owner released
     if (word.load(std::memory_order_relaxed) != free) return false;
@@ -45,9 +47,10 @@ bool try_claim(Atomic<std::uint32_t> &word, bool backed, std::uint32_t chunk) no
 
 } // namespace pool_detail
 
-// Claims a free block for a chunk of which the caller is the only holder. Only one that has memory, or only one that has none.
+// Claims a free block for a chunk of which the caller is the only holder. Only one that has memory,
+// or only one that has none.
 template <template <typename> class Atomic>
-claimed claim(const pool_memory<Atomic> &pool, pool_search &from, bool backed,
+claimed claim(const pool_memory<Atomic>& pool, pool_search& from, bool backed,
               std::uint32_t chunk) noexcept {
     for (std::uint32_t i = 0; i < pool.count && i < pool_detail::near_blocks; ++i)
         if (pool_detail::try_claim(pool.words[i], backed, chunk)) return {true, backed, i};
@@ -61,7 +64,7 @@ claimed claim(const pool_memory<Atomic> &pool, pool_search &from, bool backed,
 
 // The owner says that its block has memory now, or has none any more.
 template <template <typename> class Atomic>
-void set_backed(const pool_memory<Atomic> &pool, std::uint32_t block, std::uint32_t chunk,
+void set_backed(const pool_memory<Atomic>& pool, std::uint32_t block, std::uint32_t chunk,
                 bool backed) noexcept {
     // SYNC(block): release
     pool.words[block].store(block_word{chunk, true, backed}.pack(), std::memory_order_release);
@@ -69,7 +72,7 @@ void set_backed(const pool_memory<Atomic> &pool, std::uint32_t block, std::uint3
 
 // Frees a block if it is the chunk's; what a peer has forged is left alone. True if it was.
 template <template <typename> class Atomic>
-bool free_block(const pool_memory<Atomic> &pool, std::uint32_t block,
+bool free_block(const pool_memory<Atomic>& pool, std::uint32_t block,
                 std::uint32_t chunk) noexcept {
     if (block >= pool.count) return false;
     // SYNC(block): acquire
@@ -79,15 +82,16 @@ bool free_block(const pool_memory<Atomic> &pool, std::uint32_t block,
     return pool.words[block].compare_exchange_strong(raw, block_word{0, false, word.backed}.pack());
 }
 
-// Frees every block of a chunk that is spare: what a killed holder left. The caller holds the chunk.
+// Frees every block of a chunk that is spare: what a killed holder left. The caller holds the
+// chunk.
 template <template <typename> class Atomic>
-void free_all_of(const pool_memory<Atomic> &pool, std::uint32_t chunk) noexcept {
+void free_all_of(const pool_memory<Atomic>& pool, std::uint32_t chunk) noexcept {
     for (std::uint32_t i = 0; i < pool.count; ++i) free_block(pool, i, chunk);
 }
 
 // Blocks that have memory or are about to get it.
 template <template <typename> class Atomic>
-std::uint32_t count_in_memory(const pool_memory<Atomic> &pool) noexcept {
+std::uint32_t count_in_memory(const pool_memory<Atomic>& pool) noexcept {
     std::uint32_t found = 0;
     for (std::uint32_t i = 0; i < pool.count; ++i)
         if (pool.words[i].load() != 0) ++found;

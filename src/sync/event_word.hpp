@@ -1,15 +1,20 @@
-// Sleeping until something happened, on one 32-bit word: {generation:30, bell:1, sleepers:1}, from the high bit down.
+// Sleeping until something happened, on one 32-bit word: {generation:30, bell:1, sleepers:1}, from
+// the high bit down.
 //
-// The waiter arms (which changes the word), looks once more, and sleeps on exactly the value that it left. The notifier, after its
-// commit, looks at the word: no flag, nothing to do – no system call and no write while nobody sleeps.
+// The waiter arms (which changes the word), looks once more, and sleeps on exactly the value that
+// it left. The notifier, after its commit, looks at the word: no flag, nothing to do – no system
+// call and no write while nobody sleeps.
 //
-// Why no wake-up is lost: arming and commit are seq_cst read-modify-writes, the looks after them seq_cst loads, so at least one of the two
-// sees the other's. Why `sleepers` may be cleared: only by a CAS on the value at which the kernel said that nobody slept,
-// and whoever arms in between changes the value. What is left to a time-out: a notifier killed between commit and wake.
+// Why no wake-up is lost: arming and commit are seq_cst read-modify-writes, the looks after them
+// seq_cst loads, so at least one of the two sees the other's. Why `sleepers` may be cleared: only
+// by a CAS on the value at which the kernel said that nobody slept, and whoever arms in between
+// changes the value. What is left to a time-out: a notifier killed between commit and wake.
 // tests/model/event.pml checks it.
 //
-// - Parker: `int wake(Atomic<uint32_t>&, int count)`, which returns how many it woke. Sleeping is the caller's business.
-// - Blocks, allocates: never. A crash leaves at most a flag that costs the next notifier one system call.
+// - Parker: `int wake(Atomic<uint32_t>&, int count)`, which returns how many it woke. Sleeping is
+// the caller's business.
+// - Blocks, allocates: never. A crash leaves at most a flag that costs the next notifier one system
+// call.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +31,10 @@ struct notified {
     bool ring = false; // somebody had armed the bell: the caller rings it
 };
 
-// Announces that this process is going to sleep (or that its bell is to be rung). Look again after this, and sleep only on the
-// value returned.
+// Announces that this process is going to sleep (or that its bell is to be rung). Look again after
+// this, and sleep only on the value returned.
 template <typename Word>
-std::uint32_t arm(Word &word, std::uint32_t flag) noexcept {
+std::uint32_t arm(Word& word, std::uint32_t flag) noexcept {
     std::uint32_t seen = word.load();
     while (!word.compare_exchange_weak(seen, (seen + event_generation) | flag)) {
     }
@@ -39,9 +44,10 @@ std::uint32_t arm(Word &word, std::uint32_t flag) noexcept {
 namespace event_detail {
 
 template <typename Word, typename Parker>
-notified wake_some(Word &word, Parker &&parker, std::uint32_t seen) noexcept {
+notified wake_some(Word& word, Parker&& parker, std::uint32_t seen) noexcept {
     notified did;
-    // The new generation sends back whoever is between arming and sleeping; the bell is rung once for each arming.
+    // The new generation sends back whoever is between arming and sleeping; the bell is rung once
+    // for each arming.
     std::uint32_t next = 0;
     do {
         next = (seen + event_generation) & ~event_bell;
@@ -49,8 +55,7 @@ notified wake_some(Word &word, Parker &&parker, std::uint32_t seen) noexcept {
     did.ring = (seen & event_bell) != 0;
     if ((seen & event_sleepers) != 0) {
         did.woke = true;
-        if (parker.wake(word, 1) == 0)
-            word.compare_exchange_strong(next, next & ~event_sleepers);
+        if (parker.wake(word, 1) == 0) word.compare_exchange_strong(next, next & ~event_sleepers);
     }
     return did;
 }
@@ -59,7 +64,7 @@ notified wake_some(Word &word, Parker &&parker, std::uint32_t seen) noexcept {
 
 // To be called after each commit. Wakes one sleeper, if there is one.
 template <typename Word, typename Parker>
-notified notify_one(Word &word, Parker &&parker) noexcept {
+notified notify_one(Word& word, Parker&& parker) noexcept {
     const std::uint32_t seen = word.load();
     if ((seen & (event_sleepers | event_bell)) == 0) [[likely]]
         return {};
@@ -68,10 +73,10 @@ notified notify_one(Word &word, Parker &&parker) noexcept {
 
 // Wakes everyone: for news that concern all (end of stream, memory, repair).
 template <typename Word, typename Parker>
-notified notify_all(Word &word, Parker &&parker) noexcept {
+notified notify_all(Word& word, Parker&& parker) noexcept {
     std::uint32_t seen = word.load();
-    while (!word.compare_exchange_weak(
-        seen, (seen + event_generation) & ~(event_bell | event_sleepers))) {
+    while (!word.compare_exchange_weak(seen, (seen + event_generation) &
+                                                 ~(event_bell | event_sleepers))) {
     }
     constexpr int everyone = 0x7fff'ffff;
     notified did;

@@ -1,21 +1,26 @@
-// The exchange ring: many senders, many receivers, total order, one CAS for each operation, and every process may be killed
-// between any two instructions.
+// The exchange ring: many senders, many receivers, total order, one CAS for each operation, and
+// every process may be killed between any two instructions.
 //
-// When to use: to pass chunks of memory between processes that may die. When not: for two threads of one process.
+// When to use: to pass chunks of memory between processes that may die. When not: for two threads
+// of one process.
 //
-// Design. A lane is a ring of slots. Every slot always has a chunk and every participant always has spare ones in its
-// hand; an operation swaps the two with one CAS on the slot's word, which names the new owner of the slot's stamp. So
-// there is no free list and no moment in which a chunk belongs to nobody. docs/design/mailbox-protocol.md gives the protocol and
-// why each step is where it is; tests/model/exchange_ring.pml checks it. The protocol is hawser's own.
+// Design. A lane is a ring of slots. Every slot always has a chunk and every participant always has
+// spare ones in its hand; an operation swaps the two with one CAS on the slot's word, which names
+// the new owner of the slot's stamp. So there is no free list and no moment in which a chunk
+// belongs to nobody. docs/design/mailbox-protocol.md gives the protocol and why each step is where
+// it is; tests/model/exchange_ring.pml checks it. The protocol is hawser's own.
 //
-// - Blocks, allocates, system calls: never. A try_ that loses to others goes on at the next position, within a budget.
+// - Blocks, allocates, system calls: never. A try_ that loses to others goes on at the next
+// position, within a budget.
 // - Threads: a participant is used by one thread at a time.
 // - A crash leaves an intent from which repair() finds out whether the last CAS happened.
-// - Every value read from shared memory is checked before it is used as an index; nonsense is `corrupt`.
+// - Every value read from shared memory is checked before it is used as an index; nonsense is
+// `corrupt`.
 //
-// Memory orders. The slot's word carries the chunk's content: its CAS releases what was written to the chunk (and the intent and the
-// evidence before it), its load acquires. It is seq_cst, not acq_rel, because the waiting protocol (event_word.hpp) needs the
-// commit and the look at the event word in one total order. On x86 that costs nothing more.
+// Memory orders. The slot's word carries the chunk's content: its CAS releases what was written to
+// the chunk (and the intent and the evidence before it), its load acquires. It is seq_cst, not
+// acq_rel, because the waiting protocol (event_word.hpp) needs the commit and the look at the event
+// word in one total order. On x86 that costs nothing more.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +31,8 @@
 
 namespace hawser::sync {
 
-// One slot, alone on its cache line: neighbours in the ring are in use by the other side at the same moment.
+// One slot, alone on its cache line: neighbours in the ring are in use by the other side at the
+// same moment.
 template <template <typename> class Atomic>
 struct ring_slot {
     Atomic<std::uint64_t> word;
@@ -56,17 +62,19 @@ struct cursor {
 // Where a lane lies in memory, and its bounds, which are the caller's private copies.
 template <template <typename> class Atomic>
 struct lane_memory {
-    ring_slot<Atomic> *slots = nullptr;
-    Atomic<std::uint64_t> *committed = nullptr; // evidence, evidence_stride words for each participant slot
-    Atomic<std::uint64_t> *taken = nullptr;
-    Atomic<std::uint64_t> *head_hint = nullptr; // all positions below are taken; never ahead of the truth
-    Atomic<std::uint64_t> *tail_hint = nullptr; // all positions below are filled
+    ring_slot<Atomic>* slots = nullptr;
+    Atomic<std::uint64_t>* committed =
+        nullptr; // evidence, evidence_stride words for each participant slot
+    Atomic<std::uint64_t>* taken = nullptr;
+    Atomic<std::uint64_t>* head_hint =
+        nullptr; // all positions below are taken; never ahead of the truth
+    Atomic<std::uint64_t>* tail_hint = nullptr; // all positions below are filled
     std::uint32_t capacity = 0;
     std::uint32_t evidence_stride = 1;
     std::uint32_t chunks = 0;       // of the whole mailbox
     std::uint32_t participants = 0; //
 
-    [[nodiscard]] Atomic<std::uint64_t> &evidence(Atomic<std::uint64_t> *of,
+    [[nodiscard]] Atomic<std::uint64_t>& evidence(Atomic<std::uint64_t>* of,
                                                   std::uint32_t owner) const noexcept {
         return of[std::size_t{owner - 1} * evidence_stride];
     }
@@ -79,9 +87,9 @@ struct lane_memory {
 // A participant's own words in shared memory. Only the holder of its lock byte writes them.
 template <template <typename> class Atomic>
 struct participant_memory {
-    Atomic<std::uint64_t> *intent = nullptr;
-    Atomic<std::uint64_t> *intent_position = nullptr;
-    Atomic<std::uint64_t> *hand = nullptr;
+    Atomic<std::uint64_t>* intent = nullptr;
+    Atomic<std::uint64_t>* intent_position = nullptr;
+    Atomic<std::uint64_t>* hand = nullptr;
     std::uint32_t owner = no_owner; // what it stamps: its slot + 1
     std::uint32_t hand_size = 0;
 };
@@ -105,25 +113,26 @@ struct exchange_request {
     std::uint32_t lane = 0;
     std::uint32_t hand = 0;
     std::uint32_t give = 0;
-    std::uint64_t *sequence = nullptr; // of a send: where the chunk keeps its position
+    std::uint64_t* sequence = nullptr; // of a send: where the chunk keeps its position
 };
 
 namespace ring_detail {
 
 // Raises a counter that others raise too. A plain store would let a delayed helper lower it.
 template <template <typename> class Atomic>
-void raise(Atomic<std::uint64_t> &counter, std::uint64_t to) noexcept {
-    // SYNC(evidence): relaxed: the CAS on the slot, which follows, releases it to whoever reads the slot
+void raise(Atomic<std::uint64_t>& counter, std::uint64_t to) noexcept {
+    // RELAXED(start): a stale value only costs a turn of the loop
     std::uint64_t seen = counter.load(std::memory_order_relaxed);
-    while (seen < to && !counter.compare_exchange_weak(seen, to, std::memory_order_acq_rel,
+    // SYNC(evidence): release; the CAS on the slot that follows carries it, too. RELAXED(start)
+    while (seen < to && !counter.compare_exchange_weak(seen, to, std::memory_order_release,
                                                        std::memory_order_relaxed)) {
     }
 }
 
-// Before a stamp is overwritten, its owner's success is noted: a send that filled this position, or a receive that
-// took the position one turn before.
+// Before a stamp is overwritten, its owner's success is noted: a send that filled this position, or
+// a receive that took the position one turn before.
 template <template <typename> class Atomic>
-void note(const lane_memory<Atomic> &lane, const slot_word &seen, std::uint64_t position,
+void note(const lane_memory<Atomic>& lane, const slot_word& seen, std::uint64_t position,
           std::uint32_t self) noexcept {
     // One's own last operation is over; nobody will ask.
     if (seen.owner == no_owner || seen.owner == self) return;
@@ -135,11 +144,12 @@ void note(const lane_memory<Atomic> &lane, const slot_word &seen, std::uint64_t 
 
 // The swap itself: announce, note, CAS, keep. False if another was quicker.
 template <template <typename> class Atomic>
-bool swap(const lane_memory<Atomic> &lane, const participant_memory<Atomic> &self,
-          const exchange_request &what, const cursor &at, std::uint64_t raw) noexcept {
+bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
+          const exchange_request& what, const cursor& at, std::uint64_t raw) noexcept {
     const slot_word seen = slot_word::unpack(raw);
     const bool sending = what.kind == intent_kind::send;
-    // SYNC(intent): release, in this order, so that repair() sees a position at least as old as the word
+    // SYNC(intent): release, in this order, so that repair() sees a position at least as old as the
+    // word
     self.intent_position->store(at.position, std::memory_order_release);
     self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
                        std::memory_order_release); // SYNC(intent)
@@ -158,22 +168,23 @@ bool swap(const lane_memory<Atomic> &lane, const participant_memory<Atomic> &sel
 
 } // namespace ring_detail
 
-// Sends, receives or drops at the cursor, which is moved past every position found done. In case of `done` the cursor
-// stands behind the position.
+// Sends, receives or drops at the cursor, which is moved past every position found done. In case of
+// `done` the cursor stands behind the position.
 template <template <typename> class Atomic>
-exchanged try_exchange(const lane_memory<Atomic> &lane, const participant_memory<Atomic> &self,
-                       cursor &at, const exchange_request &what) noexcept {
+exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
+                       cursor& at, const exchange_request& what) noexcept {
     const bool sending = what.kind == intent_kind::send;
-    Atomic<std::uint64_t> &hint = sending ? *lane.tail_hint : *lane.head_hint;
+    Atomic<std::uint64_t>& hint = sending ? *lane.tail_hint : *lane.head_hint;
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const std::uint64_t raw = lane.slots[at.index].word.load();
         const slot_word seen = slot_word::unpack(raw);
         if (seen.chunk >= lane.chunks || seen.owner > lane.participants)
             return {ring_outcome::corrupt, 0, at.position};
-        const auto ahead = static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+        const auto ahead =
+            static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
         if (ahead > 0 || (sending && ahead == 0 && seen.full)) {
-            // SYNC(hint): relaxed: only a start; every position is judged by its slot
+            // RELAXED(hint): only a start; every position is judged by its slot
             const std::uint64_t hinted = hint.load(std::memory_order_relaxed);
             if (hinted > at.position + 1)
                 at.jump(hinted, lane.capacity);
@@ -185,7 +196,7 @@ exchanged try_exchange(const lane_memory<Atomic> &lane, const participant_memory
         if (ring_detail::swap(lane, self, what, at, raw)) {
             const exchanged result{ring_outcome::done, seen.chunk, at.position};
             at.advance(lane.capacity);
-            // SYNC(hint): relaxed
+            // RELAXED(hint): as above
             if (lane.hint_due(at.index)) hint.store(at.position, std::memory_order_relaxed);
             return result;
         }
@@ -193,13 +204,15 @@ exchanged try_exchange(const lane_memory<Atomic> &lane, const participant_memory
     return {ring_outcome::contended, 0, at.position};
 }
 
-// True if a message waits at the cursor or behind it. Moves the cursor like try_exchange; changes nothing shared.
+// True if a message waits at the cursor or behind it. Moves the cursor like try_exchange; changes
+// nothing shared.
 template <template <typename> class Atomic>
-bool has_message(const lane_memory<Atomic> &lane, cursor &at) noexcept {
+bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
-        const auto ahead = static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+        const auto ahead =
+            static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
         if (ahead <= 0) return ahead == 0 && seen.full;
         at.advance(lane.capacity);
     }
@@ -208,11 +221,12 @@ bool has_message(const lane_memory<Atomic> &lane, cursor &at) noexcept {
 
 // True if the lane has room at the cursor or behind it. Like has_message.
 template <template <typename> class Atomic>
-bool has_room(const lane_memory<Atomic> &lane, cursor &at) noexcept {
+bool has_room(const lane_memory<Atomic>& lane, cursor& at) noexcept {
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
-        const auto ahead = static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+        const auto ahead =
+            static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
         if (ahead < 0) return false;
         if (ahead == 0 && !seen.full) return true;
         at.advance(lane.capacity);
@@ -220,10 +234,10 @@ bool has_room(const lane_memory<Atomic> &lane, cursor &at) noexcept {
     return true;
 }
 
-// Did the operation that a dead participant had announced happen? The slot first, then the evidence: whoever overwrites the stamp
-// notes it before.
+// Did the operation that a dead participant had announced happen? The slot first, then the
+// evidence: whoever overwrites the stamp notes it before.
 template <template <typename> class Atomic>
-bool happened(const lane_memory<Atomic> &lane, const intent_word &intent, std::uint64_t position,
+bool happened(const lane_memory<Atomic>& lane, const intent_word& intent, std::uint64_t position,
               std::uint32_t owner) noexcept {
     cursor at;
     at.jump(position, lane.capacity);
@@ -231,29 +245,32 @@ bool happened(const lane_memory<Atomic> &lane, const intent_word &intent, std::u
     const bool sent = intent.kind == intent_kind::send;
     const auto turn = static_cast<std::uint32_t>(at.turn) + (sent ? 0U : 1U);
     if (seen.owner == owner && seen.turn == turn && seen.full == sent) return true;
-    Atomic<std::uint64_t> *evidence = sent ? lane.committed : lane.taken;
+    Atomic<std::uint64_t>* evidence = sent ? lane.committed : lane.taken;
     // SYNC(evidence): acquire
     return lane.evidence(evidence, owner).load(std::memory_order_acquire) > position;
 }
 
-// Puts into a dead participant's hand what it really holds, and clears its intent. The caller holds its lock, so nobody
-// else writes these words. Can be killed and repeated. `lane_of(index)` gives a lane, or one without slots if there is none.
-// Returns false if the words made no sense; the intent is cleared then, too.
+// Puts into a dead participant's hand what it really holds, and clears its intent. The caller holds
+// its lock, so nobody else writes these words. Can be killed and repeated. `lane_of(index)` gives a
+// lane, or one without slots if there is none. Returns false if the words made no sense; the intent
+// is cleared then, too.
 template <template <typename> class Atomic, typename LaneOf>
-bool repair(const participant_memory<Atomic> &dead, LaneOf &&lane_of) noexcept {
+bool repair(const participant_memory<Atomic>& dead, LaneOf&& lane_of) noexcept {
     // SYNC(intent): acquire, the word before the position
     const auto intent = intent_word::unpack(dead.intent->load(std::memory_order_acquire));
     if (intent.kind == intent_kind::none) return true;
-    const std::uint64_t position = dead.intent_position->load(std::memory_order_acquire); // SYNC(intent)
+    const std::uint64_t position =
+        dead.intent_position->load(std::memory_order_acquire); // SYNC(intent)
     const lane_memory<Atomic> lane = lane_of(intent.lane);
     const bool sane =
         lane.slots != nullptr && intent.hand < dead.hand_size && intent.chunk < lane.chunks;
     if (sane && happened(lane, intent, position, dead.owner)) {
-        Atomic<std::uint64_t> &entry = dead.hand[intent.hand];
+        Atomic<std::uint64_t>& entry = dead.hand[intent.hand];
         // SYNC(hand): acquire
         if (hand_word::unpack(entry.load(std::memory_order_acquire)).chunk != intent.chunk) {
             const hold kind = intent.kind == intent_kind::receive ? hold::message : hold::spare;
-            entry.store(hand_word{intent.chunk, kind}.pack(), std::memory_order_release); // SYNC(hand)
+            entry.store(hand_word{intent.chunk, kind}.pack(),
+                        std::memory_order_release); // SYNC(hand)
         }
     }
     dead.intent->store(0, std::memory_order_release); // SYNC(intent)

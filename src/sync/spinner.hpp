@@ -1,8 +1,9 @@
 // How long to spin before sleeping, learned from what lately paid off.
 //
-// Sleeping costs a wake-up of some 50 µs when the waker is on another CPU; spinning costs a CPU. So spin at most as long as a wake-up would
-// cost, and only while waits lately ended within that time: then spinning is never worse than twice the best that could have been done
-// (the classic ski-rental argument). On one CPU the other side can't run while we spin, so don't.
+// Sleeping costs a wake-up of some 50 µs when the waker is on another CPU; spinning costs a CPU. So
+// spin at most as long as a wake-up would cost, and only while waits lately ended within that time:
+// then spinning is never worse than twice the best that could have been done (the classic
+// ski-rental argument). On one CPU the other side can't run while we spin, so don't.
 //
 // - Private to one waiter. Blocks, allocates, system calls: never.
 #pragma once
@@ -23,7 +24,8 @@ inline void cpu_relax() noexcept {
 
 class spinner {
   public:
-    explicit spinner(bool allowed) noexcept : budget_ns_(allowed ? most_ns : 0), allowed_(allowed) {}
+    explicit spinner(bool allowed) noexcept
+        : budget_ns_(allowed ? most_ns : 0), allowed_(allowed) {}
 
     [[nodiscard]] std::int64_t budget_ns() const noexcept { return budget_ns_; }
 
@@ -39,7 +41,8 @@ class spinner {
   private:
     static constexpr std::int64_t most_ns = 50'000;
     static constexpr std::int64_t least_ns = 3'000;
-    // A wait that slept took a wake-up longer than it had to: what ends within this would have ended while spinning.
+    // A wait that slept took a wake-up longer than it had to: what ends within this would have
+    // ended while spinning.
     static constexpr std::int64_t worth_ns = 150'000;
 
     std::int64_t budget_ns_;

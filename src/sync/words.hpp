@@ -1,7 +1,7 @@
 // The words that a mailbox is made of, as values: each packs into one atomic word of shared memory.
 //
-// unpack() accepts any bits, since another process wrote them; whoever uses a field as an index checks it against
-// the geometry first. The layouts are described in docs/formats/segment.md.
+// unpack() accepts any bits, since another process wrote them; whoever uses a field as an index
+// checks it against the geometry first. The layouts are described in docs/formats/segment.md.
 #pragma once
 
 #include <cstdint>

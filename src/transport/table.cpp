@@ -18,8 +18,8 @@ const std::array table{
 
 } // namespace
 
-const transport *find_transport(std::string_view scheme) noexcept {
-    for (const transport *known : table)
+const transport* find_transport(std::string_view scheme) noexcept {
+    for (const transport* known : table)
         if (known->info.scheme == scheme) return known;
     return nullptr;
 }

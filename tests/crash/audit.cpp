@@ -18,7 +18,8 @@ struct open_mailbox {
 };
 
 open_mailbox open_to_look(const std::string& name) {
-    auto fd = os::open_existing(segment::path_of(name).value(), os::access_kind::read_write).value();
+    auto fd =
+        os::open_existing(segment::path_of(name).value(), os::access_kind::read_write).value();
     const auto file = os::status_of(fd.get()).value();
     const auto shape = segment::read_geometry(fd.get(), file).value();
     auto memory = segment::observe(fd.get(), file, shape, os::access_kind::read_write).value();
@@ -53,7 +54,8 @@ std::string count_hands(int fd, const shared_memory& memory, census& found) {
         const auto& record = memory.record(slot);
         const auto state = static_cast<segment::slot_state>(record.state.load());
         const std::string where = "slot " + std::to_string(slot);
-        const bool owned = state == segment::slot_state::sender || state == segment::slot_state::receiver;
+        const bool owned =
+            state == segment::slot_state::sender || state == segment::slot_state::receiver;
         if (owned && os::first_locked(fd, segment::lock_base + slot, 1) == os::none_locked)
             return where + " has an owner that is dead";
         if (record.intent.load() != 0) return where + " has an intent left";
@@ -96,8 +98,8 @@ std::string audit(const std::string& name) {
     if (auto wrong = count_hands(open.fd.get(), memory, found); !wrong.empty()) return wrong;
     for (std::uint32_t chunk = 0; chunk < memory.plan().chunks; ++chunk)
         if (begun(memory, chunk) && found.seen[chunk] != 1)
-            return "chunk " + std::to_string(chunk) + " is in " + std::to_string(found.seen[chunk]) +
-                   " places";
+            return "chunk " + std::to_string(chunk) + " is in " +
+                   std::to_string(found.seen[chunk]) + " places";
     return check_blocks(memory, found);
 }
 

@@ -5,7 +5,8 @@
 
 namespace hawser::crash {
 
-// What is wrong, or nothing. Only true while nobody works on the mailbox and the dead have been repaired:
+// What is wrong, or nothing. Only true while nobody works on the mailbox and the dead have been
+// repaired:
 // - every chunk is in exactly one place, a ring slot or a hand;
 // - every block is free, or belongs to a chunk that is a message;
 // - no participant slot names an owner whose lock is free, and no intent is left.

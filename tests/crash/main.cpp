@@ -1,9 +1,11 @@
-// Kill-anywhere: every operation, killed by a real SIGKILL after each of its instructions. See docs/design/kill-anywhere.md.
+// Kill-anywhere: every operation, killed by a real SIGKILL after each of its instructions. See
+// docs/design/kill-anywhere.md.
 //
 //   hawser_crash [--sample] [--op NAME [--k K]] [--points N] [--list]
 //
 // --points N: at most N kill points for each operation, spread evenly; without it every single one.
-// --sample: the same with few points, for `./dev test`. A failure prints the operation and the k that repeat it.
+// --sample: the same with few points, for `./dev test`. A failure prints the operation and the k
+// that repeat it.
 
 #include <algorithm>
 #include <chrono>
@@ -70,14 +72,15 @@ tally try_all(const operation& op, const settings& chosen) {
         whole = ran;
         if (wrong.empty()) return;
         ++result.failures;
-        std::printf("FAILED %s --k %llu: %s\n", op.name.c_str(),
-                    static_cast<unsigned long long>(k), wrong.c_str());
+        std::printf("FAILED %s --k %llu: %s\n", op.name.c_str(), static_cast<unsigned long long>(k),
+                    wrong.c_str());
     };
     if (chosen.k != UINT64_MAX) return attempt(chosen.k), result;
     attempt(UINT64_MAX); // to its end: how long is it?
     result.instructions = whole.instructions;
     const std::uint64_t stride = std::max<std::uint64_t>(1, whole.instructions / chosen.points);
-    // Lengths differ a little from run to run (how long a spin lasts), so go on until it ends before the kill.
+    // Lengths differ a little from run to run (how long a spin lasts), so go on until it ends
+    // before the kill.
     const std::uint64_t last = whole.instructions + stride;
     for (std::uint64_t k = 0; k <= last && result.failures < 5; k += stride) attempt(k);
     return result;

@@ -75,7 +75,8 @@ std::string sent_once(const scene& at, const std::string& text) {
     if (!found.wrong.empty()) return found.wrong;
     const std::size_t times = found.fresh.size() + found.again.size();
     if (times > 1) return "the message came " + std::to_string(times) + " times";
-    if (times == 1 && (found.fresh.empty() || found.fresh[0] != text)) return "another message came";
+    if (times == 1 && (found.fresh.empty() || found.fresh[0] != text))
+        return "another message came";
     if (times == 0 && at.said->done) return "a message that was sent is lost";
     return whole(at);
 }
@@ -85,7 +86,8 @@ std::string comes_again(const scene& at, const std::string& text) {
     const harvest found = drain(at);
     if (!found.wrong.empty()) return found.wrong;
     if (found.fresh.size() + found.again.size() != 1)
-        return "the message came " + std::to_string(found.fresh.size() + found.again.size()) + " times";
+        return "the message came " + std::to_string(found.fresh.size() + found.again.size()) +
+               " times";
     if (at.said->taken && found.again.empty()) return "a redelivered message is not flagged";
     if ((found.fresh.empty() ? found.again : found.fresh)[0] != text) return "another message came";
     return whole(at);
@@ -109,7 +111,9 @@ void put(const scene& at, std::size_t count, const std::string& text) {
     for (std::size_t i = 0; i < count; ++i) out.send_for(text, 2s).value();
 }
 
-void nothing_to_prepare(const scene& at) { sender::open(at.address()).value().close(); }
+void nothing_to_prepare(const scene& at) {
+    sender::open(at.address()).value().close();
+}
 
 // ---- the victim's side ----------------------------------------------------------------------
 
@@ -158,7 +162,8 @@ void orphan(const scene& at, const std::string& text) {
 
 // ---- mailboxes that come and go -------------------------------------------------------------
 
-// Nobody is left: the name is free for a new mailbox, or leads to a whole one; and nothing stays behind.
+// Nobody is left: the name is free for a new mailbox, or leads to a whole one; and nothing stays
+// behind.
 std::string fresh_start(const scene& at) {
     {
         auto out = sender::open(at.address());
@@ -196,8 +201,12 @@ operation joining(const std::string& name, const std::string& options, bool as_s
 }
 
 operation alone(const std::string& name, bool open) {
-    return {name, "?capacity=4", [](const scene&) {},
-            [=](const scene& at) { join_and_leave(at, true, open); }, fresh_start, false};
+    return {name,
+            "?capacity=4",
+            [](const scene&) {},
+            [=](const scene& at) { join_and_leave(at, true, open); },
+            fresh_start,
+            false};
 }
 
 std::vector<operation> for_order(const std::string& order) {

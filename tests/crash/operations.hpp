@@ -1,4 +1,5 @@
-// The operations that the kill-anywhere proof steps through. To add one: an entry in operations.cpp.
+// The operations that the kill-anywhere proof steps through. To add one: an entry in
+// operations.cpp.
 #pragma once
 
 #include <atomic>

@@ -13,7 +13,9 @@ namespace hawser::crash {
 
 namespace {
 
-void stop_for_parent() { ::raise(SIGSTOP); }
+void stop_for_parent() {
+    ::raise(SIGSTOP);
+}
 
 [[noreturn]] void be_child(const std::function<void()>& body) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -36,8 +38,12 @@ int next_stop(pid_t child) {
 
 } // namespace
 
-void begin() { stop_for_parent(); }
-void end() { stop_for_parent(); }
+void begin() {
+    stop_for_parent();
+}
+void end() {
+    stop_for_parent();
+}
 
 stepped run_and_kill(const std::function<void()>& body, std::uint64_t kill_after) {
     const pid_t child = ::fork();

@@ -1,8 +1,8 @@
 // Runs a body in a child process, instruction by instruction, and kills it at a chosen one.
 //
-// The child opens what it needs, calls `begin()`, does the operation, and calls `end()`; both are stops that the parent sees.
-// Between them the parent steps with ptrace. SIGKILL is real: the child executes k instructions of the operation and no more.
-// A system call counts as one instruction.
+// The child opens what it needs, calls `begin()`, does the operation, and calls `end()`; both are
+// stops that the parent sees. Between them the parent steps with ptrace. SIGKILL is real: the child
+// executes k instructions of the operation and no more. A system call counts as one instruction.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct stepped {
     bool failed = false;            // it ended by itself, which it must not
 };
 
-// Kills the child after `kill_after` instructions, or at end() if that comes first. When this returns the child is gone.
+// Kills the child after `kill_after` instructions, or at end() if that comes first. When this
+// returns the child is gone.
 stepped run_and_kill(const std::function<void()>& body, std::uint64_t kill_after);
 
 } // namespace hawser::crash

@@ -25,7 +25,7 @@ constexpr std::string_view description =
     R"(hawser carries messages between processes: send and receive on an address.
 
 Examples:
-  seq 3 | hawser send shm:numbers   # each line is a message; it waits there until someone receives it
+  seq 3 | hawser send shm:numbers   # each line is a message, and waits until someone receives it
   hawser receive shm:numbers        # print messages as they come
   hawser ls                         # which mailboxes there are, and who takes part)";
 
@@ -35,11 +35,14 @@ constexpr std::string_view footer =
 Mailboxes live in /dev/shm, or in $HAWSER_DIR. `man hawser` has the whole story.)";
 
 // In the order of the help.
-constexpr std::array verbs{add_send, add_receive, add_ls,   add_info,       add_stat,      add_rm,
-                           add_gc,   add_doctor,  add_demo, add_transports, add_completion};
+constexpr std::array verbs{add_send, add_receive, add_ls,         add_info,
+                           add_stat, add_rm,      add_gc,         add_doctor,
+                           add_demo, add_bench,   add_transports, add_completion};
 
 void build(CLI::App& app, context& here) {
-    app.formatter(std::make_shared<help_text>());
+    const auto text = std::make_shared<help_text>();
+    text->label("Positionals", "Arguments");
+    app.formatter(text);
     app.require_subcommand(1);
     app.set_help_flag("-h,--help", "what it does, with examples");
     app.set_version_flag("--version", "hawser " HAWSER_VERSION_STRING, "the version, and end");
@@ -48,6 +51,8 @@ void build(CLI::App& app, context& here) {
     app.footer(std::string(footer)); // now: verbs inherit what is there when they are added
     for (CLI::App* verb : app.get_subcommands({})) {
         verb->group("Verbs");
+        verb->preparse_callback(
+            [verb, &here](std::size_t /*arguments*/) { here.verb = verb->get_name(); });
         add_color(verb, here);
     }
 }
@@ -98,10 +103,9 @@ int answer_unknown_flag(const CLI::App& verb, const context& here, const std::st
 }
 
 // The first mistake is told; an unknown flag before a missing argument, which it may have caused.
-int answer_mistake(const CLI::App& app, context& here, const CLI::ParseError& mistake) {
+int answer_mistake(const CLI::App& app, const context& here, const CLI::ParseError& mistake) {
     const CLI::App* const verb = chosen_verb(app);
     const std::vector<std::string> unknown = (verb == nullptr ? app : *verb).remaining();
-    if (verb != nullptr) here.verb = verb->get_name();
     if (!unknown.empty() && verb == nullptr) return answer_unknown_verb(app, here, unknown.front());
     if (!unknown.empty()) return answer_unknown_flag(*verb, here, unknown.front());
     return fail_usage(here, mistake.what());

@@ -58,12 +58,10 @@ void check_all(const std::vector<hawser::mailbox_info>& mailboxes, findings& int
         if (found.empty()) ++well;
         append(into, std::move(found));
     }
-    if (well > 0 || mailboxes.empty())
-        into.push_back({level::ok,
-                        "mailboxes",
-                        well == 1 ? "1 is well" : fmt::format("{} are well", well),
-                        {},
-                        {}});
+    const std::string word = well == 0   ? "there are none"
+                             : well == 1 ? "1 is well"
+                                         : fmt::format("{} are well", well);
+    if (well > 0 || mailboxes.empty()) into.push_back({level::ok, "mailboxes", word, {}, {}});
 }
 
 hawser::result<findings> examine(const std::string& address) {

@@ -1,6 +1,7 @@
 #include "flags.hpp"
 
 #include <array>
+#include <cstring>
 
 #include <CLI/CLI.hpp>
 
@@ -62,7 +63,10 @@ void add_options(CLI::App* verb, hawser::options& into) {
         const std::string flag = std::string("--") + each.name;
         const auto set = [name = each.name, flag, &into](const std::string& value) {
             const auto done = into.set(name, value);
-            if (!done) throw CLI::ValidationError(flag, std::string(done.why().detail()));
+            if (done) return;
+            std::string why(done.why().detail());
+            if (why.starts_with(std::string(name) + ": ")) why.erase(0, std::strlen(name) + 2);
+            throw CLI::ValidationError(flag, why);
         };
         verb->add_option_function<std::string>(flag, set, each.help)
             ->type_name(each.value)

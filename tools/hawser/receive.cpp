@@ -29,13 +29,10 @@ constexpr std::array<example, 3> examples{{
     {"hawser receive A --format frame | hawser send B --frames", "any bytes, boundaries kept"},
 }};
 
-constexpr std::string_view endings =
-    R"(It ends with 0 when all senders have gone and nothing is left, and earlier by:
-  --count N     after N messages
-  --for D       D after the start, however much still comes
-  --idle D      when nothing came for D; 0s takes what is there (with --timeout: only after the first message)
-  --timeout D   with 4, when no message at all came in the first D
-A message is released once it is written: what a crash leaves unwritten comes again to another receiver.)";
+constexpr std::string_view footer =
+    R"(A message is released once its bytes are written to stdout: what a crash, or a reader that
+went away, leaves unwritten comes again to another receiver. Ctrl-C writes what was taken, and
+exits with 130.)";
 
 struct receive_flags {
     std::string address;
@@ -171,9 +168,11 @@ void receiving::wait() {
         over_ = true;
         const bool too_late = messages_ == 0 && flags_.timeout && now - began_ >= *flags_.timeout;
         if (too_late)
-            status_ = fail(here_, hawser::error{hawser::errc::timed_out, "receive"}
-                                      .at(in_.where().name())
-                                      .because("no message came in the time given"));
+            status_ = fail(here_,
+                           hawser::error{hawser::errc::timed_out, "receive"}
+                               .at(in_.where().name())
+                               .because("no message came in the time given"),
+                           "hawser ls");
         return;
     }
     auto got = in_.receive_for(left);
@@ -197,14 +196,16 @@ int run_receive(const context& here, const receive_flags& flags) {
 }
 
 void add_endings(CLI::App* verb, receive_flags& flags) {
-    const std::string group = "When to end";
-    verb->add_option("-n,--count", flags.count, "after so many messages")
-        ->type_name("N")
+    const std::string group = "When to end, if not when all senders have gone and nothing is left";
+    verb->add_option("-n,--count", flags.count, "after N messages")->type_name("N")->group(group);
+    add_duration(verb, "--for", flags.for_, "so long after the start, however much still comes")
         ->group(group);
-    add_duration(verb, "--for", flags.for_, "so long after the start")->group(group);
-    add_duration(verb, "--idle", flags.idle, "when nothing came for so long")->group(group);
+    add_duration(verb, "--idle", flags.idle,
+                 "when nothing came for so long; 0s takes what is there (together with --timeout, "
+                 "it counts from the first message)")
+        ->group(group);
     add_duration(verb, "--timeout", flags.timeout,
-                 "with 4, when no message at all came in that time")
+                 "fail with 4 when not even one message came so long after the start")
         ->group(group);
 }
 
@@ -234,7 +235,7 @@ void add_formats(CLI::App* verb, receive_flags& flags) {
 void add_receive(CLI::App& app, context& here) {
     auto flags = std::make_shared<receive_flags>();
     CLI::App* const verb = add_verb(app, "receive", "Receive messages and print them.", examples);
-    verb->footer(std::string(endings));
+    verb->footer(std::string(footer));
     add_address(verb, flags->address);
     add_endings(verb, *flags);
     add_formats(verb, *flags);

@@ -21,6 +21,7 @@ void add_gc(CLI::App& app, context& here);
 void add_doctor(CLI::App& app, context& here);
 void add_transports(CLI::App& app, context& here);
 void add_demo(CLI::App& app, context& here);
+void add_bench(CLI::App& app, context& here);
 void add_completion(CLI::App& app, context& here);
 
 } // namespace tool

@@ -1,7 +1,9 @@
-// fd() of a shared-memory end point: keeps a bell readable exactly while the non-blocking call would have something to say.
+// fd() of a shared-memory end point: keeps a bell readable exactly while the non-blocking call
+// would have something to say.
 //
-// Nothing happens until fd() is first asked for. From then on, each call on the end point ends with sync(): if something is there the bell
-// stays rung; if not, it is made quiet, armed in the event words, and the state looked at once more.
+// Nothing happens until fd() is first asked for. From then on, each call on the end point ends with
+// sync(): if something is there the bell stays rung; if not, it is made quiet, armed in the event
+// words, and the state looked at once more.
 #pragma once
 
 #include <initializer_list>
@@ -18,7 +20,7 @@ class doorbell {
 
     [[nodiscard]] bool in_use() const noexcept { return bell_.has_value(); }
 
-    result<int> listen(const segment::participant &self) {
+    result<int> listen(const segment::participant& self) {
         if (!bell_) {
             auto made = os::bell::listen(self.fd(), tone_);
             if (!made)
@@ -32,22 +34,23 @@ class doorbell {
 
     // available() -> bool: would the non-blocking call have something to say?
     template <typename Available>
-    void sync(segment::participant &self,
-              std::initializer_list<segment::atomic<std::uint32_t> *> events,
-              Available &&available) {
+    void sync(segment::participant& self,
+              std::initializer_list<segment::atomic<std::uint32_t>*> events,
+              Available&& available) {
         if (!bell_) return;
         if (rung_ && available()) return;
         if (bell_->quiet()) look_for_the_departed(self);
         rung_ = false;
-        for (auto *event : events) sync::arm(*event, sync::event_bell);
+        for (auto* event : events) sync::arm(*event, sync::event_bell);
         if (!available()) return;
         bell_->ring_self();
         rung_ = true;
     }
 
   private:
-    // The kernel tells of a closed file a moment before it gives back the locks, so look again shortly.
-    void look_for_the_departed(segment::participant &self) {
+    // The kernel tells of a closed file a moment before it gives back the locks, so look again
+    // shortly.
+    void look_for_the_departed(segment::participant& self) {
         constexpr std::int64_t shortly_ns = 2'000'000;
         const auto before = self.memory().head().membership.load();
         self.census();

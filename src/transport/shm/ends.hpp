@@ -1,4 +1,5 @@
-// The two ends of a shared-memory mailbox behind the contract. See README.md here, and docs/design/mailbox-protocol.md.
+// The two ends of a shared-memory mailbox behind the contract. See README.md here, and
+// docs/design/mailbox-protocol.md.
 #pragma once
 
 #include <memory>
@@ -12,28 +13,28 @@
 
 namespace hawser::shm {
 
-result<std::unique_ptr<hawser::detail::sending_end>> open_sender(const address &where,
-                                                                 const options &wanted);
-result<std::unique_ptr<hawser::detail::receiving_end>> open_receiver(const address &where,
-                                                                     const options &wanted);
+result<std::unique_ptr<hawser::detail::sending_end>> open_sender(const address& where,
+                                                                 const options& wanted);
+result<std::unique_ptr<hawser::detail::receiving_end>> open_receiver(const address& where,
+                                                                     const options& wanted);
 
 // Gives a participant up when its end point goes. What it lent keeps it alive (participant.hpp).
 struct retire_participant {
-    void operator()(segment::participant *self) const noexcept { self->retire(); }
+    void operator()(segment::participant* self) const noexcept { self->retire(); }
 };
 using participant_handle = std::unique_ptr<segment::participant, retire_participant>;
 
 // What both ends refuse before they do anything. has_value() if the call may go on.
-result<void> admit(const segment::participant &self, bool poisoned, const char *operation) noexcept;
-error poison(bool &poisoned, const char *operation) noexcept;
+result<void> admit(const segment::participant& self, bool poisoned, const char* operation) noexcept;
+error poison(bool& poisoned, const char* operation) noexcept;
 
 class sender_end final : public hawser::detail::sending_end {
   public:
-    sender_end(participant_handle self, const options &wanted) noexcept;
+    sender_end(participant_handle self, const options& wanted) noexcept;
 
     result<sent> send(std::span<const std::byte> bytes, deadline until) override;
     result<loan> loan_for(std::size_t size, deadline until) override;
-    result<sent> send(loan &filled, deadline until) override;
+    result<sent> send(loan& filled, deadline until) override;
     result<int> fd() override;
     [[nodiscard]] short fd_events() const noexcept override;
     [[nodiscard]] hawser::stats stats() const noexcept override { return self_->stats(); }
@@ -46,14 +47,14 @@ class sender_end final : public hawser::detail::sending_end {
         std::uint64_t drops = 0;
         bool stored = true; // false: full=drop_newest, and there is no room
     };
-    result<room> find_room(std::size_t size, deadline until, const char *operation);
-    result<bool> wait_for_memory(room &found, std::size_t size, deadline until);
+    result<room> find_room(std::size_t size, deadline until, const char* operation);
+    result<bool> wait_for_memory(room& found, std::size_t size, deadline until);
     result<sent> commit(std::uint32_t hand, std::size_t size, std::uint64_t drops, deadline until);
     result<sent> commit_when_full(std::uint32_t hand, std::size_t size, std::uint64_t drops,
                                   deadline until);
     result<sent> make_way(std::uint32_t hand, std::size_t size, std::uint64_t drops,
                           deadline until);
-    result<sent> committed(std::size_t size, std::uint64_t drops, const sync::exchanged &done);
+    result<sent> committed(std::size_t size, std::uint64_t drops, const sync::exchanged& done);
     bool drop_oldest();
     void after_call();
 
@@ -70,7 +71,7 @@ class sender_end final : public hawser::detail::sending_end {
 
 class receiver_end final : public hawser::detail::receiving_end {
   public:
-    receiver_end(participant_handle self, const options &wanted);
+    receiver_end(participant_handle self, const options& wanted);
 
     result<message> receive(deadline until) override;
     result<int> fd() override;
@@ -93,7 +94,7 @@ class receiver_end final : public hawser::detail::receiving_end {
     result<message> deliver();
     result<message> outcome(state now, std::uint32_t hand);
     result<message> nothing(std::uint32_t hand, errc code);
-    lane_view &view(std::uint32_t lane);
+    lane_view& view(std::uint32_t lane);
 
     participant_handle self_;
     wait_mode wait_;

@@ -18,7 +18,7 @@ namespace {
 
 using segment::slot_state;
 
-result<std::string> name_in(std::string_view text, const char *operation) {
+result<std::string> name_in(std::string_view text, const char* operation) {
     const auto parsed = address::parse(text);
     if (!parsed) return parsed.why();
     if (parsed->scheme != "shm")
@@ -27,11 +27,11 @@ result<std::string> name_in(std::string_view text, const char *operation) {
     return parsed->rest;
 }
 
-error located(const error &why, const char *operation, const std::string &name) {
+error located(const error& why, const char* operation, const std::string& name) {
     return error{why.code(), operation, why.sys()}.at("shm:" + name).because(why.detail());
 }
 
-std::string command_of(const segment::participant_record &record) {
+std::string command_of(const segment::participant_record& record) {
     std::array<char, 17> text{};
     for (std::size_t i = 0; i < 2; ++i) {
         const std::uint64_t part = record.command[i].load();
@@ -42,15 +42,18 @@ std::string command_of(const segment::participant_record &record) {
 
 participant_role role_of(slot_state state) noexcept {
     switch (state) {
-    case slot_state::sender: return participant_role::sender;
+    case slot_state::sender:
+        return participant_role::sender;
     case slot_state::receiver:
-    case slot_state::orphaned: return participant_role::receiver;
-    default: return participant_role::none;
+    case slot_state::orphaned:
+        return participant_role::receiver;
+    default:
+        return participant_role::none;
     }
 }
 
-participant_info describe(int fd, const segment::shared_memory &memory, std::uint32_t slot) {
-    const auto &record = memory.record(slot);
+participant_info describe(int fd, const segment::shared_memory& memory, std::uint32_t slot) {
+    const auto& record = memory.record(slot);
     participant_info info;
     info.slot = slot;
     info.role = role_of(static_cast<slot_state>(record.state.load()));
@@ -65,7 +68,7 @@ participant_info describe(int fd, const segment::shared_memory &memory, std::uin
     return info;
 }
 
-void add(stats &sum, const stats &more) noexcept {
+void add(stats& sum, const stats& more) noexcept {
     sum.sent += more.sent;
     sum.sent_bytes += more.sent_bytes;
     sum.received += more.received;
@@ -78,7 +81,7 @@ void add(stats &sum, const stats &more) noexcept {
     sum.reaped += more.reaped;
 }
 
-void look_inside(mailbox_info &info, int fd, const segment::shared_memory &memory) {
+void look_inside(mailbox_info& info, int fd, const segment::shared_memory& memory) {
     const auto created_ns = std::chrono::nanoseconds(memory.head().created_ns);
     info.created = std::chrono::system_clock::time_point(
         std::chrono::duration_cast<std::chrono::system_clock::duration>(created_ns));
@@ -97,15 +100,18 @@ void look_inside(mailbox_info &info, int fd, const segment::shared_memory &memor
             info.participants.push_back(std::move(one));
     }
     const bool empty = info.depth == 0 && info.held == 0 && !memory.shape().persist;
-    info.state = inhabited ? mailbox_state::in_use
-                           : (empty ? mailbox_state::dead : mailbox_state::idle);
+    info.state =
+        inhabited ? mailbox_state::in_use : (empty ? mailbox_state::dead : mailbox_state::idle);
 }
 
-mailbox_state state_for(const error &why) noexcept {
+mailbox_state state_for(const error& why) noexcept {
     switch (why.code()) {
-    case errc::permission: return mailbox_state::unreadable;
-    case errc::unsupported: return mailbox_state::other_version;
-    default: return mailbox_state::damaged;
+    case errc::permission:
+        return mailbox_state::unreadable;
+    case errc::unsupported:
+        return mailbox_state::other_version;
+    default:
+        return mailbox_state::damaged;
     }
 }
 
@@ -115,8 +121,8 @@ bool begins_as_mailbox(int fd) noexcept {
     return got && *got == sizeof magic && magic == segment::magic;
 }
 
-mailbox_info inspect_file(const std::string &name, const std::string &path,
-                          const os::file_status &file) {
+mailbox_info inspect_file(const std::string& name, const std::string& path,
+                          const os::file_status& file) {
     mailbox_info info;
     info.address = "shm:" + name;
     info.path = path;
@@ -132,14 +138,14 @@ mailbox_info inspect_file(const std::string &name, const std::string &path,
     auto fd = os::open_existing(path, os::access_kind::read_only);
     if (!fd) {
         info.state = state_for(fd.why());
-        info.problem = fd.is(errc::permission) ? "this user may not read it."
-                                               : std::strerror(fd.why().sys());
+        info.problem =
+            fd.is(errc::permission) ? "this user may not read it." : std::strerror(fd.why().sys());
         return info;
     }
     const auto shape = segment::read_geometry(fd->get(), file);
     if (!shape) {
-        info.state = begins_as_mailbox(fd->get()) ? state_for(shape.why())
-                                                  : mailbox_state::not_mailbox;
+        info.state =
+            begins_as_mailbox(fd->get()) ? state_for(shape.why()) : mailbox_state::not_mailbox;
         info.problem = shape.why().detail();
         return info;
     }
@@ -154,37 +160,38 @@ mailbox_info inspect_file(const std::string &name, const std::string &path,
 }
 
 // The name of a file in the mailbox directory, if it is one of ours.
-std::string mailbox_name(const std::string &file) {
+std::string mailbox_name(const std::string& file) {
     const std::string_view prefix = segment::file_prefix;
     return file.starts_with(prefix) ? file.substr(prefix.size()) : std::string{};
 }
 
-error in_use(const std::string &name, int fd, const segment::shared_memory &memory) {
+error in_use(const std::string& name, int fd, const segment::shared_memory& memory) {
     std::string who;
     for (std::uint32_t slot = 0; slot < memory.slots_used(); ++slot) {
         if (os::first_locked(fd, segment::lock_base + slot, 1) == os::none_locked) continue;
-        const auto &record = memory.record(slot);
-        who += (who.empty() ? "" : ", ") + std::string("pid ") +
-               std::to_string(record.pid.load()) + " (" + command_of(record) + ")";
+        const auto& record = memory.record(slot);
+        who += (who.empty() ? "" : ", ") + std::string("pid ") + std::to_string(record.pid.load()) +
+               " (" + command_of(record) + ")";
     }
-    return error{errc::already_exists, "rm"}.at("shm:" + name).because(
-        "it is in use by " + (who.empty() ? "a process that is joining" : who) +
-        ". End that first, or take it away from them: hawser rm --force shm:" + name);
+    return error{errc::already_exists, "rm"}
+        .at("shm:" + name)
+        .because("it is in use by " + (who.empty() ? "a process that is joining" : who) +
+                 ". End that first, or take it away from them: hawser rm --force shm:" + name);
 }
 
 // Tells everyone who is in there that it is over.
-void mark_removed(int fd, segment::shared_memory &memory) {
+void mark_removed(int fd, segment::shared_memory& memory) {
     memory.head().life.store(static_cast<std::uint32_t>(segment::life::removed));
     segment::wake_everyone(fd, memory);
 }
 
-result<void> remove_healthy(const std::string &name, const std::string &path, removal how,
-                            int fd, const os::file_status &file, const segment::geometry &shape) {
+result<void> remove_healthy(const std::string& name, const std::string& path, removal how, int fd,
+                            const os::file_status& file, const segment::geometry& shape) {
     auto memory = segment::observe(fd, file, shape, os::access_kind::read_write);
     if (!memory) return memory.why();
     const bool shut = segment::shut_door(fd);
-    const bool free = shut && os::first_locked(fd, segment::lock_base, shape.participants) ==
-                                  os::none_locked;
+    const bool free =
+        shut && os::first_locked(fd, segment::lock_base, shape.participants) == os::none_locked;
     if (!free && how == removal::if_unused) return in_use(name, fd, **memory);
     const auto named = os::status_of(path);
     if (!named || !named->same_file_as(file))
@@ -194,10 +201,10 @@ result<void> remove_healthy(const std::string &name, const std::string &path, re
     return {};
 }
 
-collected collect_one(const mailbox_info &info, const std::string &name, bool dry_run) {
+collected collect_one(const mailbox_info& info, const std::string& name, bool dry_run) {
     collected one{info.address, info.path, info.memory_bytes, false, {}};
     const auto dead_inside = std::ranges::any_of(
-        info.participants, [](const participant_info &who) { return !who.alive; });
+        info.participants, [](const participant_info& who) { return !who.alive; });
     if (info.state == mailbox_state::in_use && !dead_inside) {
         one.reason = "in use";
     } else if (info.state == mailbox_state::dead || info.state == mailbox_state::idle ||
@@ -225,22 +232,25 @@ collected collect_one(const mailbox_info &info, const std::string &name, bool dr
 
 } // namespace
 
-std::string mailbox_directory() { return segment::directory(); }
+std::string mailbox_directory() {
+    return segment::directory();
+}
 
 result<std::vector<mailbox_info>> list_mailboxes() {
     auto files = os::names_in(segment::directory());
     if (!files)
         return error{files.why().code(), "ls", files.why().sys()}.because(
-            "the mailbox directory " + segment::directory() + " can't be read: " +
-            std::strerror(files.why().sys()) + ". $HAWSER_DIR sets another.");
+            "the mailbox directory " + segment::directory() +
+            " can't be read: " + std::strerror(files.why().sys()) + ". $HAWSER_DIR sets another.");
     std::ranges::sort(*files);
     std::vector<mailbox_info> all;
-    for (const auto &file : *files) {
+    for (const auto& file : *files) {
         const std::string name = mailbox_name(file);
         if (name.empty()) continue;
         const std::string path = segment::directory() + "/" + file;
         // It may be gone by now: then it is no part of the list.
-        if (const auto status = os::status_of(path)) all.push_back(inspect_file(name, path, *status));
+        if (const auto status = os::status_of(path))
+            all.push_back(inspect_file(name, path, *status));
     }
     return all;
 }
@@ -253,8 +263,9 @@ result<mailbox_info> inspect_mailbox(std::string_view text) {
     const auto status = os::status_of(*path);
     if (!status) {
         const error why = error{status.why().code(), "info", status.why().sys()}.because(
-            status.is(errc::not_found) ? "there is no such mailbox. hawser ls shows those there are."
-                                       : std::strerror(status.why().sys()));
+            status.is(errc::not_found)
+                ? "there is no such mailbox. hawser ls shows those there are."
+                : std::strerror(status.why().sys()));
         return located(why, "info", *name);
     }
     return inspect_file(*name, *path, *status);
@@ -272,16 +283,17 @@ result<void> remove_mailbox(std::string_view text, removal how) {
                        "rm", *name);
     const auto removed = [&]() -> result<void> {
         auto fd = os::open_existing(*path, os::access_kind::read_write);
-        const auto shape = fd ? segment::read_geometry(fd->get(), *status)
-                              : result<segment::geometry>{fd.why()};
+        const auto shape =
+            fd ? segment::read_geometry(fd->get(), *status) : result<segment::geometry>{fd.why()};
         if (shape) return remove_healthy(*name, *path, how, fd->get(), *status, *shape);
         if (how == removal::by_force) return os::remove_name(*path);
         if (!fd && fd.is(errc::permission))
             return error{errc::permission, "rm", fd.why().sys()}.because(
                 "this user may not open it. hawser info shows whose it is.");
-        return error{errc::corrupt, "rm"}.because(
-            "it is not a mailbox that this version can use (hawser info says why). To remove the file "
-            "all the same: hawser rm --force shm:" + *name);
+        return error{errc::corrupt, "rm"}.because("it is not a mailbox that this version can use "
+                                                  "(hawser info says why). To remove the file "
+                                                  "all the same: hawser rm --force shm:" +
+                                                  *name);
     }();
     if (removed) return {};
     if (removed.why().detail().empty())
@@ -295,7 +307,7 @@ result<std::vector<collected>> collect_garbage(bool dry_run) {
     auto all = list_mailboxes();
     if (!all) return all.why();
     std::vector<collected> report;
-    for (const auto &info : *all)
+    for (const auto& info : *all)
         report.push_back(collect_one(info, info.address.substr(sizeof("shm:") - 1), dry_run));
     return report;
 }

@@ -13,15 +13,15 @@ using sync::ring_outcome;
 
 } // namespace
 
-result<std::unique_ptr<hawser::detail::receiving_end>> open_receiver(const address &where,
-                                                                     const options &wanted) {
+result<std::unique_ptr<hawser::detail::receiving_end>> open_receiver(const address& where,
+                                                                     const options& wanted) {
     auto joined = participant::join(where.rest, wanted, segment::slot_state::receiver);
     if (!joined) return joined.why();
     return std::unique_ptr<hawser::detail::receiving_end>(
         std::make_unique<receiver_end>(participant_handle{*joined}, wanted));
 }
 
-receiver_end::receiver_end(participant_handle self, const options &wanted)
+receiver_end::receiver_end(participant_handle self, const options& wanted)
     : self_(std::move(self)), wait_(wanted.wait.value_or(wait_mode::adaptive)),
       lanes_(self_->memory().plan().lanes), spinner_(!os::single_cpu()),
       joins_at_open_(self_->memory().head().sender_joins.load()),
@@ -48,11 +48,14 @@ result<message> receiver_end::receive(deadline until) {
         now = attempt(hand, how);
         return now != state::nothing || self_->removed();
     };
-    auto &event = self_->memory().head().messages;
+    auto& event = self_->memory().head().messages;
     switch (wait_on(*self_, event, until, wait_, spinner_, again)) {
-    case waited::timed_out: return nothing(hand, errc::timed_out);
-    case waited::interrupted: return nothing(hand, errc::interrupted);
-    case waited::finished: break;
+    case waited::timed_out:
+        return nothing(hand, errc::timed_out);
+    case waited::interrupted:
+        return nothing(hand, errc::interrupted);
+    case waited::finished:
+        break;
     }
     return outcome(now, hand);
 }
@@ -94,7 +97,7 @@ receiver_end::state receiver_end::attempt(std::uint32_t hand, look how) {
 }
 
 receiver_end::state receiver_end::take(std::uint32_t hand) {
-    const auto &memory = self_->memory();
+    const auto& memory = self_->memory();
     if (memory.plan().lanes == 1) return take_from(0, hand);
     const std::uint32_t lanes = memory.slots_used();
     for (std::uint32_t i = 0; i < lanes; ++i) {
@@ -108,7 +111,7 @@ receiver_end::state receiver_end::take(std::uint32_t hand) {
 }
 
 receiver_end::state receiver_end::take_from(std::uint32_t lane, std::uint32_t hand) {
-    sync::cursor &at = view(lane).at;
+    sync::cursor& at = view(lane).at;
     const auto done = self_->exchange(lane, at, intent_kind::receive, hand);
     if (done.outcome == ring_outcome::corrupt) return state::corrupt;
     if (done.outcome != ring_outcome::done) return state::nothing;
@@ -116,8 +119,8 @@ receiver_end::state receiver_end::take_from(std::uint32_t lane, std::uint32_t ha
     return self_->open_message(hand, done.position, held_) ? state::got : state::corrupt;
 }
 
-receiver_end::lane_view &receiver_end::view(std::uint32_t lane) {
-    lane_view &view = lanes_[lane];
+receiver_end::lane_view& receiver_end::view(std::uint32_t lane) {
+    lane_view& view = lanes_[lane];
     if (!view.known) {
         const auto ring = self_->memory().ring(lane);
         view.at.jump(ring.head_hint->load(), ring.capacity);
@@ -126,9 +129,10 @@ receiver_end::lane_view &receiver_end::view(std::uint32_t lane) {
     return view;
 }
 
-// Nobody sends any more, though somebody did. Looked at only when someone came or went, or when the look must be thorough.
+// Nobody sends any more, though somebody did. Looked at only when someone came or went, or when the
+// look must be thorough.
 bool receiver_end::at_end(look how) {
-    const auto &head = self_->memory().head();
+    const auto& head = self_->memory().head();
     const std::uint32_t membership = head.membership.load();
     if (how == look::quick && membership == membership_) return ended_;
     membership_ = membership;
@@ -139,7 +143,7 @@ bool receiver_end::at_end(look how) {
 
 // Would try_receive have something to say? Takes nothing.
 bool receiver_end::available() {
-    const auto &memory = self_->memory();
+    const auto& memory = self_->memory();
     self_->adopt_orphans();
     if (self_->has_adopted() || self_->removed() || at_end(look::thorough)) return true;
     for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane) {
@@ -157,6 +161,8 @@ result<int> receiver_end::fd() {
     return listening;
 }
 
-short receiver_end::fd_events() const noexcept { return POLLIN; }
+short receiver_end::fd_events() const noexcept {
+    return POLLIN;
+}
 
 } // namespace hawser::shm

@@ -13,33 +13,35 @@ using segment::participant;
 using sync::intent_kind;
 using sync::ring_outcome;
 
-error full_error(const char *operation, bool memory) {
+error full_error(const char* operation, bool memory) {
     return error{errc::would_block, operation}.because(
         memory ? "max_memory is used up by messages that wait or are being read."
                : "the mailbox is full.");
 }
 
-errc late(deadline until) noexcept { return until.is_now() ? errc::would_block : errc::timed_out; }
+errc late(deadline until) noexcept {
+    return until.is_now() ? errc::would_block : errc::timed_out;
+}
 
-error not_in_time(const char *operation, waited how, deadline until) {
+error not_in_time(const char* operation, waited how, deadline until) {
     if (how == waited::interrupted) return error{errc::interrupted, operation};
     return error{late(until), operation};
 }
 
 } // namespace
 
-result<std::unique_ptr<hawser::detail::sending_end>> open_sender(const address &where,
-                                                                 const options &wanted) {
+result<std::unique_ptr<hawser::detail::sending_end>> open_sender(const address& where,
+                                                                 const options& wanted) {
     auto joined = participant::join(where.rest, wanted, segment::slot_state::sender);
     if (!joined) return joined.why();
     return std::unique_ptr<hawser::detail::sending_end>(
         std::make_unique<sender_end>(participant_handle{*joined}, wanted));
 }
 
-sender_end::sender_end(participant_handle self, const options &wanted) noexcept
+sender_end::sender_end(participant_handle self, const options& wanted) noexcept
     : self_(std::move(self)), full_(wanted.full.value_or(full_policy::block)),
       wait_(wanted.wait.value_or(wait_mode::adaptive)), spinner_(!os::single_cpu()) {
-    const auto &memory = self_->memory();
+    const auto& memory = self_->memory();
     lane_ = memory.shape().order == order_policy::sender ? self_->slot() : 0;
     const auto ring = memory.ring(lane_);
     at_.jump(ring.tail_hint->load(), ring.capacity);
@@ -64,9 +66,9 @@ result<loan> sender_end::loan_for(std::size_t size, deadline until) {
     return loan{self_->lend(found->hand, found->bytes)};
 }
 
-result<sent> sender_end::send(loan &filled, deadline until) {
+result<sent> sender_end::send(loan& filled, deadline until) {
     if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
-    auto &memory = filled.memory();
+    auto& memory = filled.memory();
     if (memory.from() != self_.get())
         return error{errc::invalid_argument, "send"}.because(
             "the loan is of another sender, or was sent already.");
@@ -82,9 +84,9 @@ result<sent> sender_end::send(loan &filled, deadline until) {
 
 // A hand entry and memory for the payload, before anything can be seen by others.
 result<sender_end::room> sender_end::find_room(std::size_t size, deadline until,
-                                               const char *operation) {
+                                               const char* operation) {
     if (const auto may = admit(*self_, poisoned_, operation); !may) return may.why();
-    const auto &shape = self_->memory().shape();
+    const auto& shape = self_->memory().shape();
     if (size > shape.max_message)
         return error{errc::too_big, operation}.because(
             "the message has " + std::to_string(size) + " bytes, and max_message is " +
@@ -116,7 +118,7 @@ result<sender_end::room> sender_end::find_room(std::size_t size, deadline until,
 }
 
 // max_memory is used up. True when there is room, false if the message is to be dropped.
-result<bool> sender_end::wait_for_memory(room &found, std::size_t size, deadline until) {
+result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline until) {
     if (full_ == full_policy::drop_newest) return false;
     std::optional<error> failed;
     const auto attempt = [&](look) {
@@ -132,7 +134,7 @@ result<bool> sender_end::wait_for_memory(room &found, std::size_t size, deadline
     if (full_ == full_policy::fail || until.is_now()) {
         if (!attempt(look::quick)) return full_error("send", true);
     } else {
-        auto &event = self_->memory().head().memory;
+        auto& event = self_->memory().head().memory;
         const auto how = wait_on(*self_, event, until, wait_, spinner_, attempt);
         if (how != waited::finished) return not_in_time("send", how, until);
     }
@@ -153,15 +155,15 @@ result<sent> sender_end::commit(std::uint32_t hand, std::size_t size, std::uint6
 }
 
 result<sent> sender_end::committed(std::size_t size, std::uint64_t drops,
-                                   const sync::exchanged &done) {
+                                   const sync::exchanged& done) {
     self_->count(counter::sent);
     self_->count(counter::sent_bytes, size);
     self_->notify_messages();
     return sent{done.position, drops, true};
 }
 
-result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size,
-                                          std::uint64_t drops, deadline until) {
+result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size, std::uint64_t drops,
+                                          deadline until) {
     if (full_ == full_policy::drop_oldest) return make_way(hand, size, drops, until);
     sync::exchanged done;
     const auto attempt = [&](look) {
@@ -177,7 +179,7 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size,
             return sent{0, drops, false};
         }
     } else {
-        auto &event = self_->memory().lane(lane_).space;
+        auto& event = self_->memory().lane(lane_).space;
         const auto how = wait_on(*self_, event, until, wait_, spinner_, attempt);
         if (how != waited::finished) return not_in_time("send", how, until);
     }
@@ -186,8 +188,8 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size,
     return admit(*self_, poisoned_, "send").why(); // removed
 }
 
-// full=drop_oldest: takes the oldest message away and tries again. Others may be quicker with the slot, but whoever was
-// has stored a message of its own; so this ends.
+// full=drop_oldest: takes the oldest message away and tries again. Others may be quicker with the
+// slot, but whoever was has stored a message of its own; so this ends.
 result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uint64_t drops,
                                   deadline until) {
     constexpr int tries_between_checks = 1000;
@@ -223,11 +225,13 @@ result<int> sender_end::fd() {
     return listening;
 }
 
-short sender_end::fd_events() const noexcept { return POLLIN; }
+short sender_end::fd_events() const noexcept {
+    return POLLIN;
+}
 
 void sender_end::after_call() {
     if (!bell_.in_use()) return;
-    const auto &memory = self_->memory();
+    const auto& memory = self_->memory();
     bell_.sync(*self_, {&memory.lane(lane_).space, &memory.head().memory}, [&] {
         sync::cursor from = at_;
         return self_->removed() || sync::has_room(memory.ring(lane_), from);

@@ -34,25 +34,31 @@ constexpr capabilities abilities{
 } // namespace
 
 const hawser::detail::transport transport{
-    {"shm", "shm:NAME", "hawser's mailbox in shared memory", abilities}, open_sender, open_receiver};
+    {"shm", "shm:NAME", "hawser's mailbox in shared memory", abilities},
+    open_sender,
+    open_receiver};
 
-result<void> admit(const segment::participant &self, bool poisoned, const char *operation) noexcept {
+result<void> admit(const segment::participant& self, bool poisoned,
+                   const char* operation) noexcept {
     if (!self.usable()) [[unlikely]]
         return error{errc::invalid_argument, operation}.because(
-            "this end point was opened before fork, and belongs to the parent. Open one in the child.");
+            "this end point was opened before fork, and belongs to the parent. Open one in the "
+            "child.");
     if (self.removed()) [[unlikely]]
         return error{errc::closed, operation}.because(
             "the mailbox was removed by force. Open it again to start a new one.");
     if (poisoned) [[unlikely]]
         return error{errc::corrupt, operation}.because(
-            "the shared state broke an invariant before; this end point does not trust it any more.");
+            "the shared state broke an invariant before; this end point does not trust it any "
+            "more.");
     return {};
 }
 
-error poison(bool &poisoned, const char *operation) noexcept {
+error poison(bool& poisoned, const char* operation) noexcept {
     poisoned = true;
     return error{errc::corrupt, operation}.because(
-        "the shared state breaks an invariant: some process has written where it must not. Look closer "
+        "the shared state breaks an invariant: some process has written where it must not. Look "
+        "closer "
         "with hawser doctor.");
 }
 

@@ -1,7 +1,10 @@
-// The one waiting loop of the shared-memory transport: spin as far as it pays, then sleep in slices, looking around after each.
+// The one waiting loop of the shared-memory transport: spin as far as it pays, then sleep in
+// slices, looking around after each.
 //
-// - Blocks: that is its purpose, until the attempt succeeds or the deadline is over. Allocates: never.
-// - A peer that died between its commit and its wake-up costs at most one slice; the census, taken in each slice, finds the dead.
+// - Blocks: that is its purpose, until the attempt succeeds or the deadline is over. Allocates:
+// never.
+// - A peer that died between its commit and its wake-up costs at most one slice; the census, taken
+// in each slice, finds the dead.
 // - Spurious wake-ups stay in here.
 #pragma once
 
@@ -19,7 +22,8 @@ namespace hawser::shm {
 
 enum class waited : std::uint8_t { finished, timed_out, interrupted };
 
-// Whether an attempt may use what it knows, or must look at everything: after a slice anyone may have died without a word.
+// Whether an attempt may use what it knows, or must look at everything: after a slice anyone may
+// have died without a word.
 enum class look : std::uint8_t { quick, thorough };
 
 namespace waiting_detail {
@@ -27,9 +31,10 @@ namespace waiting_detail {
 inline constexpr int tries_per_clock = 32;
 inline constexpr std::int64_t polite_after_ns = 20'000;
 
-// Spins until the attempt succeeds (true) or until until_ns. Yields after a while: whom we wait for may need this CPU.
+// Spins until the attempt succeeds (true) or until until_ns. Yields after a while: whom we wait for
+// may need this CPU.
 template <typename Attempt>
-bool spin_until(std::int64_t until_ns, Attempt &&attempt) noexcept(noexcept(attempt(look::quick))) {
+bool spin_until(std::int64_t until_ns, Attempt&& attempt) noexcept(noexcept(attempt(look::quick))) {
     const std::int64_t start_ns = os::monotonic_ns();
     for (std::int64_t now_ns = start_ns; now_ns < until_ns; now_ns = os::monotonic_ns()) {
         for (int i = 0; i < tries_per_clock; ++i) {
@@ -45,8 +50,8 @@ bool spin_until(std::int64_t until_ns, Attempt &&attempt) noexcept(noexcept(atte
 
 // attempt(look) -> bool: true when there is nothing to wait for any more.
 template <typename Attempt>
-waited wait_on(segment::participant &self, segment::atomic<std::uint32_t> &event, deadline until,
-               wait_mode mode, sync::spinner &spinner, Attempt &&attempt) {
+waited wait_on(segment::participant& self, segment::atomic<std::uint32_t>& event, deadline until,
+               wait_mode mode, sync::spinner& spinner, Attempt&& attempt) {
     const std::int64_t start_ns = os::monotonic_ns();
     std::int64_t spin_ns = mode == wait_mode::block ? 0 : spinner.budget_ns();
     const auto finish = [&] {

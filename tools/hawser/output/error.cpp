@@ -45,14 +45,16 @@ std::string usual_next(const context& here, const hawser::error& why) {
     }
 }
 
+// In one write: in a pipeline others talk on the same stderr.
 void print(const context& here, const json& facts, std::string_view what, std::string_view next) {
+    std::string shown;
     if (here.json) {
-        std::fputs((facts.dump() + '\n').c_str(), stderr);
-        return;
+        shown = facts.dump() + '\n';
+    } else {
+        shown = fmt::format("{} {}\n", paint(here, stream::err, ink::red, "hawser:"), what);
+        if (!next.empty()) shown += fmt::format("  try: {}\n", next);
     }
-    const std::string label = paint(here, stream::err, ink::red, "hawser:");
-    std::fputs(fmt::format("{} {}\n", label, what).c_str(), stderr);
-    if (!next.empty()) std::fputs(fmt::format("  try: {}\n", next).c_str(), stderr);
+    std::fwrite(shown.data(), 1, shown.size(), stderr);
 }
 
 json facts_of(std::string_view code, int exit, int sys, std::string_view operation,

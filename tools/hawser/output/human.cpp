@@ -66,8 +66,9 @@ std::string human_duration(std::chrono::nanoseconds span) {
     static constexpr std::array<unit, 6> units{
         {{86400e9, "d"}, {3600e9, "h"}, {60e9, "min"}, {1e9, "s"}, {1e6, "ms"}, {1e3, "us"}}};
     const auto value = static_cast<double>(span.count());
+    constexpr double rounds_up = 0.9995; // 999.9ms is shown as 1s, not as 1000ms
     for (const unit& each : units)
-        if (value >= each.size) return in_unit(value, each);
+        if (value >= each.size * rounds_up) return in_unit(value, each);
     return fmt::format("{}ns", span.count());
 }
 

@@ -1,7 +1,7 @@
 // JSON with a schema name and a version around it, from the first day.
 //
-// - A document (--json) is one object: {"schema": "hawser.ls", "version": 1, …}. A stream (--jsonl)
-//   is one such object a line.
+// - A document (--json) is one object: {"schema": "hawser.ls", "version": 1, …}. A stream
+//   (--jsonl) is one such object a line.
 // - Names and messages may hold any bytes: text() gives a string where they are UTF-8.
 #pragma once
 
