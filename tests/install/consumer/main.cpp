@@ -14,9 +14,6 @@ int main(int argc, char** argv) {
     auto in = hawser::receiver::open(address).value();
     out.send(text).value();
     const std::string received(in.receive().value().text());
-    in.close();
-    out.close();
-    hawser::remove_mailbox(address).value();
 
     std::printf("%s\n", received.c_str());
     return received == text ? 0 : 1;
