@@ -54,9 +54,10 @@ std::string error::describe() const {
                                  : known != nullptr ? known->meaning
                                                     : std::string_view{};
     if (!why.empty()) (text += ": ") += why;
-    if (sys_ != 0)
-        text +=
-            " (errno " + std::to_string(sys_) + ": " + std::generic_category().message(sys_) + ")";
+    if (sys_ != 0) {
+        (text += " (errno ") += std::to_string(sys_);
+        ((text += ": ") += std::generic_category().message(sys_)) += ")";
+    }
     return text;
 }
 
