@@ -1,0 +1,127 @@
+// C9: time and deadlines.
+#include <chrono>
+
+#include "conformance/contract.hpp"
+
+namespace hawser::test {
+
+using namespace std::chrono_literals;
+using steady = deadline::clock;
+
+class timing : public contract {};
+HAWSER_CONTRACT(timing, in_each_wait());
+class timing_between : public contract {};
+HAWSER_CONTRACT(timing_between, in_each_wait_and_bodies());
+
+TEST_P(timing, c9_1_try_forms_do_not_wait) {
+    options wanted;
+    wanted.capacity = 1;
+    auto in = open_receiver(wanted);
+    auto out = open_sender();
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_TRUE(fails_with(in.try_receive(), errc::would_block));
+        EXPECT_TRUE(succeeds(out.try_send("x")));
+        EXPECT_TRUE(fails_with(out.try_send("y"), errc::would_block));
+        EXPECT_TRUE(succeeds(in.try_receive()));
+    }
+}
+
+TEST_P(timing, c9_2_receive_for_does_not_end_early) {
+    auto in = open_receiver();
+    const auto out = open_sender();
+    for (const auto patience : {1us, 1000us, 30000us}) {
+        const auto begin = steady::now();
+        EXPECT_TRUE(fails_with(in.receive_for(patience), errc::timed_out));
+        EXPECT_GE(steady::now() - begin, patience);
+    }
+    const auto when = steady::now() + 2ms;
+    EXPECT_TRUE(fails_with(in.receive_until(when), errc::timed_out));
+    EXPECT_GE(steady::now(), when);
+}
+
+TEST_P(timing, c9_3_send_for_does_not_end_early) {
+    options wanted;
+    wanted.capacity = 1;
+    auto in = open_receiver(wanted);
+    auto out = open_sender();
+    out.send("only").value();
+    for (const auto patience : {1us, 1000us, 30000us}) {
+        const auto begin = steady::now();
+        EXPECT_TRUE(fails_with(out.send_for("late", patience), errc::timed_out));
+        EXPECT_GE(steady::now() - begin, patience);
+    }
+    const auto when = steady::now() + 2ms;
+    EXPECT_TRUE(fails_with(out.send_until(pattern(4, 1), when), errc::timed_out));
+    EXPECT_GE(steady::now(), when);
+    auto memory = out.loan_for(4).value();
+    EXPECT_TRUE(fails_with(out.send_for(std::move(memory), 1ms), errc::timed_out));
+    EXPECT_EQ(drain(in), std::vector<std::string>{"only"});
+}
+
+TEST_P(timing, c9_4_a_deadline_that_is_past_still_tries_once) {
+    options wanted;
+    wanted.capacity = 1;
+    auto in = open_receiver(wanted);
+    auto out = open_sender();
+    const auto past = steady::now() - 1h;
+    EXPECT_TRUE(fails_with(in.receive_until(past), errc::timed_out));
+    EXPECT_TRUE(succeeds(out.send_until(pattern(4, 1), past)));
+    EXPECT_TRUE(fails_with(out.send_until(pattern(4, 2), past), errc::timed_out));
+    EXPECT_TRUE(has_pattern(in.receive_until(past).value().bytes(), 1));
+}
+
+TEST_P(timing, c9_5_no_patience_is_the_try_form) {
+    options wanted;
+    wanted.capacity = 1;
+    auto in = open_receiver(wanted);
+    auto out = open_sender();
+    for (const auto patience : {0ns, -1ns, std::chrono::nanoseconds(-1h)}) {
+        EXPECT_TRUE(fails_with(in.receive_for(patience), errc::would_block));
+        EXPECT_TRUE(succeeds(out.send_for("x", patience)));
+        EXPECT_TRUE(fails_with(out.send_for("y", patience), errc::would_block));
+        EXPECT_TRUE(succeeds(in.receive_for(patience)));
+    }
+}
+
+TEST_P(timing_between, c9_6_a_far_deadline_is_never) {
+    const beacon opened;
+    run_bodies(bodies(),
+               {{"consumer",
+                 [&] {
+                     auto in = open_receiver();
+                     opened.raise();
+                     EXPECT_TRUE(succeeds(in.receive_for(std::chrono::nanoseconds::max())));
+                     EXPECT_TRUE(succeeds(in.receive_until(steady::time_point::max())));
+                     EXPECT_TRUE(succeeds(in.receive_for(1h)));
+                 }},
+                {"producer", [&] {
+                     opened.wait();
+                     auto out = open_sender();
+                     for (int i = 0; i < 3; ++i) {
+                         if (GetParam().wait != wait_mode::spin)
+                             until_waiting(address(), participant_role::receiver);
+                         out.send("x").value();
+                     }
+                 }}});
+}
+
+TEST_P(timing_between, c9_7_messages_flow_however_one_waits) {
+    constexpr int rounds = 300;
+    run_bodies(bodies(), {{"asking",
+                           [&] {
+                               auto out = open_sender();
+                               auto in = receiver::open(address("-back"), as_variant()).value();
+                               for (int i = 0; i < rounds; ++i) {
+                                   out.send_value(i).value();
+                                   ASSERT_EQ(in.receive_value<int>().value(), i);
+                               }
+                           }},
+                          {"answering", [&] {
+                               auto in = open_receiver();
+                               auto out = sender::open(address("-back"), as_variant()).value();
+                               for (int i = 0; i < rounds; ++i)
+                                   out.send_value(in.receive_value<int>().value()).value();
+                           }}});
+}
+
+} // namespace hawser::test

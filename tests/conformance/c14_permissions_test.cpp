@@ -1,0 +1,152 @@
+// C14: permissions.
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conformance/contract.hpp"
+
+namespace hawser::test {
+
+class permissions : public contract {
+  protected:
+    void SetUp() override {
+        contract::SetUp();
+        if (IsSkipped()) return;
+        HAWSER_NEEDS(GetParam().transport.scheme == "shm", "mailboxes that are files");
+    }
+    struct stat file() const {
+        struct stat found {};
+        EXPECT_EQ(::stat(path_of(address()).c_str(), &found), 0);
+        return found;
+    }
+    // A process without rights of its own, when this one is allowed to make such a one.
+    static void become_nobody() {
+        constexpr unsigned nobody = 65534;
+        ASSERT_EQ(::setgroups(0, nullptr), 0);
+        ASSERT_EQ(::setresgid(nobody, nobody, nobody), 0);
+        ASSERT_EQ(::setresuid(nobody, nobody, nobody), 0);
+    }
+};
+HAWSER_CONTRACT(permissions, in_each_order());
+class permissions_of_others : public permissions {
+  protected:
+    void SetUp() override {
+        permissions::SetUp();
+        if (IsSkipped()) return;
+        HAWSER_NEEDS(::geteuid() == 0, "another user: only root can become one");
+    }
+};
+HAWSER_CONTRACT(permissions_of_others, in_each_order_as_processes());
+
+TEST_P(permissions, c14_1_the_mode_is_exact_whatever_the_umask) {
+    for (const mode_t mask : {077U, 0U, 027U, 0777U}) {
+        const mode_t before = ::umask(mask);
+        for (const std::uint32_t mode : {0600U, 0660U, 0666U, 0640U}) {
+            options wanted;
+            wanted.mode = mode;
+            const auto in = open_receiver(wanted);
+            EXPECT_EQ(file().st_mode & 07777U, mode) << "umask " << mask;
+            EXPECT_EQ(seen().mode & 0777U, mode);
+        }
+        ::umask(before);
+    }
+}
+
+TEST_P(permissions, c14_2_the_default_is_for_the_owner_only) {
+    const mode_t before = ::umask(0);
+    const auto in = open_receiver();
+    ::umask(before);
+    EXPECT_EQ(file().st_mode & 07777U, 0600U);
+    EXPECT_EQ(file().st_uid, ::geteuid());
+}
+
+TEST_P(permissions, c14_3_the_group_is_set) {
+    // Root may give it to any group, others to their own.
+    gid_t groups[64];
+    const int count = ::getgroups(64, groups);
+    gid_t given = ::geteuid() == 0 ? 1 : ::getegid();
+    for (int i = 0; ::geteuid() != 0 && i < count; ++i)
+        if (groups[i] != ::getegid()) given = groups[i];
+    options wanted;
+    wanted.mode = 0660;
+    wanted.group = std::to_string(given);
+    {
+        const auto in = open_receiver(wanted);
+        EXPECT_EQ(file().st_gid, given);
+        EXPECT_EQ(file().st_mode & 07777U, 0660U);
+        EXPECT_EQ(seen().gid, given);
+    }
+    const group* named = ::getgrgid(given);
+    HAWSER_NEEDS(named != nullptr, "a group with a name");
+    wanted.group = named->gr_name;
+    const auto in = open_receiver(wanted);
+    EXPECT_EQ(file().st_gid, given);
+}
+
+TEST_P(permissions, c14_4_an_unknown_group_is_refused) {
+    options wanted;
+    wanted.group = "no-such-group";
+    const auto refused = sender::open(address(), as_variant(wanted));
+    ASSERT_TRUE(fails_with(refused, errc::invalid_argument));
+    EXPECT_NE(refused.why().detail().find("no-such-group"), std::string_view::npos);
+    EXPECT_TRUE(fails_with(inspect_mailbox(address()), errc::not_found));
+}
+
+TEST_P(permissions_of_others, c14_5_without_permission_nothing_opens) {
+    const beacon created;
+    child stranger("stranger", [&] {
+        become_nobody();
+        created.wait();
+        options existing;
+        existing.create = create_policy::open;
+        EXPECT_TRUE(fails_with(sender::open(address(), existing), errc::permission));
+        EXPECT_TRUE(fails_with(receiver::open(address()), errc::permission));
+        EXPECT_TRUE(fails_with(remove_mailbox(address(), removal::by_force), errc::permission));
+        EXPECT_EQ(inspect_mailbox(address()).value().state, mailbox_state::unreadable);
+    });
+    auto in = open_receiver();
+    created.raise();
+    stranger.end_well();
+    EXPECT_TRUE(succeeds(open_sender().send("x")));
+    EXPECT_EQ(in.receive().value().text(), "x");
+}
+
+TEST_P(permissions_of_others, c14_6_whoever_may_read_may_observe) {
+    const beacon created;
+    child stranger("stranger", [&] {
+        become_nobody();
+        created.wait();
+        EXPECT_TRUE(fails_with(receiver::open(address()), errc::permission));
+        const auto visible = inspect_mailbox(address()).value();
+        EXPECT_EQ(visible.state, mailbox_state::in_use);
+        EXPECT_EQ(visible.depth, 1U);
+        EXPECT_EQ(visible.participants.size(), 1U);
+        for (const auto& one : visible.participants) EXPECT_TRUE(one.alive);
+    });
+    options wanted;
+    wanted.mode = 0644;
+    auto in = open_receiver(wanted);
+    open_sender().send("x").value();
+    created.raise();
+    stranger.end_well();
+    EXPECT_EQ(in.receive().value().text(), "x");
+}
+
+TEST_P(permissions_of_others, c14_7_whoever_may_write_may_take_part) {
+    const beacon created;
+    child stranger("stranger", [&] {
+        become_nobody();
+        created.wait();
+        auto out = open_sender();
+        out.send("from a stranger").value();
+    });
+    options wanted;
+    wanted.mode = 0666;
+    auto in = open_receiver(wanted);
+    created.raise();
+    EXPECT_EQ(in.receive().value().text(), "from a stranger");
+    stranger.end_well();
+    EXPECT_TRUE(fails_with(in.receive(), errc::closed));
+}
+
+} // namespace hawser::test
