@@ -24,7 +24,8 @@
  *   - no invalid end state (nobody waits for ever; senders wait only for a full ring without receivers)
  * RUN     tests/model/run exchange_ring            (all settings, with states and times), or one by hand:
  *   spin -a -DN=2 -DCRASHES=2 exchange_ring.pml && gcc -O2 -DSAFETY -DCOLLAPSE -DNOREDUCE -o pan pan.c && ./pan -m1000000
- * F_… switches break the protocol, one at a time; SPIN has to find each. O_… switches are variants that are expected to hold.
+ * F_… switches break the protocol, one at a time; SPIN has to find each. O_NO_CLEAR_BY_REPAIR holds, too:
+ * a stale intent of the last exchange finds its chunk in the hand already, and the next exchange overwrites it before its CAS.
  */
 #ifndef N
 #define N 1
@@ -143,9 +144,7 @@ inline raise(a, v) { if :: (a < v) -> a = v :: else fi }
 
 /* the three words of the intent */
 inline intent(x, kind, l, p, i, get) {
-#ifndef O_NO_INVALIDATE
   S(i_kind[x] = K_NONE);
-#endif
 #ifdef F_KIND_FIRST
   S(d_step { did[x] = 0; i_kind[x] = kind; i_lane[x] = l; i_hand[x] = i; i_get[x] = get });
   S(d_step { i_pos[x] = p; i_cnt[x] = dropped[x] + 1 })
@@ -155,11 +154,7 @@ inline intent(x, kind, l, p, i, get) {
 #endif
 }
 inline clear(x) {
-#ifdef O_NO_CLEAR
-  did[x] = did[x]
-#else
   S(d_step { i_kind[x] = K_NONE; did[x] = 0 })
-#endif
 }
 
 /* the CAS of a receive or a drop at position p by x, giving hand[i]; expects {turn, c, y, full} */
@@ -216,7 +211,7 @@ inline repair_write(z) {
         S(d_step { HC(z, i_hand[z]) = i_get[z]; HK(z, i_hand[z]) = (kk == K_RECV -> MESSAGE : SPARE) })
      :: else
      fi;
-#ifndef F_NO_CLEAR
+#ifndef O_NO_CLEAR_BY_REPAIR
      S(d_step { i_kind[z] = K_NONE; did[z] = 0 })
 #endif
   :: else
