@@ -1,11 +1,12 @@
 // Kill-anywhere: every operation, killed by a real SIGKILL after each of its instructions. See
 // docs/design/kill-anywhere.md.
 //
-//   hawser_crash [--sample] [--op NAME [--k K]] [--points N] [--list]
+//   hawser_crash [--every | --sample] [--op NAME [--k K]] [--list]
 //
-// --points N: at most N kill points for each operation, spread evenly; without it every single one.
-// --sample: the same with few points, for `./dev test`. A failure prints the operation and the k
-// that repeat it.
+// --every: each instruction of each operation. Long operations have 20,000, so that is 200 million
+// steps for one of them; without --every the steps of an operation are limited to 20 million, with
+// --sample to 100,000, and the kill points are spread evenly. A failure prints the operation and
+// the k that repeat it.
 
 #include <algorithm>
 #include <chrono>
@@ -30,7 +31,7 @@ using namespace hawser::crash;
 
 struct settings {
     std::string only;
-    std::uint64_t points = UINT64_MAX;
+    std::uint64_t steps = 20'000'000; // of one operation, all kill points together
     std::uint64_t k = UINT64_MAX;
     bool list = false;
 };
@@ -50,6 +51,11 @@ std::string kill_at(const operation& op, const scene& at, std::uint64_t k, stepp
     ran = run_and_kill([&] { op.act(at); }, k);
     if (ran.failed) return "the victim ended by itself";
     return op.check(at);
+}
+
+// Kill points that are so far apart take about so many steps together: the sum of all k.
+std::uint64_t stride_for(std::uint64_t instructions, std::uint64_t steps) {
+    return instructions * instructions / 2 / steps + 1;
 }
 
 tally try_all(const operation& op, const settings& chosen) {
@@ -76,9 +82,11 @@ tally try_all(const operation& op, const settings& chosen) {
                     wrong.c_str());
     };
     if (chosen.k != UINT64_MAX) return attempt(chosen.k), result;
-    attempt(UINT64_MAX); // to its end: how long is it?
+    // To its end, twice: the first time may be longer than all others. How long is it?
+    attempt(UINT64_MAX);
+    attempt(UINT64_MAX);
     result.instructions = whole.instructions;
-    const std::uint64_t stride = std::max<std::uint64_t>(1, whole.instructions / chosen.points);
+    const std::uint64_t stride = stride_for(whole.instructions, chosen.steps);
     // Lengths differ a little from run to run (how long a spin lasts), so go on until it ends
     // before the kill.
     const std::uint64_t last = whole.instructions + stride;
@@ -96,13 +104,13 @@ settings read_arguments(int count, char** words) {
             std::exit(2);
         };
         if (word == "--sample")
-            chosen.points = 40;
+            chosen.steps = 100'000;
+        else if (word == "--every")
+            chosen.steps = UINT64_MAX;
         else if (word == "--op")
             chosen.only = value();
         else if (word == "--k")
             chosen.k = std::strtoull(value(), nullptr, 10);
-        else if (word == "--points")
-            chosen.points = std::max(1ULL, std::strtoull(value(), nullptr, 10));
         else if (word == "--list")
             chosen.list = true;
         else {

@@ -286,6 +286,13 @@ std::span<const operation> operations() {
         for (auto& one : for_order("sender")) made.push_back(std::move(one));
         made.push_back(alone("create", true));
         made.push_back(alone("close-last", false));
+        made.push_back({"first-large", "?capacity=4&participants=4", [](const scene&) {},
+                        [](const scene& at) { send_as_victim(at, large); },
+                        [](const scene& at) {
+                            drain(at);
+                            return fresh_start(at);
+                        },
+                        false});
         return made;
     }();
     return all;
