@@ -169,10 +169,10 @@ void check_living(const mailbox_info& box, findings& into) {
 findings check_mailbox(const hawser::mailbox_info& mailbox) {
     findings found;
     if (auto state = check_state(mailbox)) found.push_back(std::move(*state));
-    check_access(mailbox, found);
-    const bool has_content =
+    const bool is_sound =
         mailbox.state == mailbox_state::in_use || mailbox.state == mailbox_state::idle;
-    if (!has_content) return found;
+    if (!is_sound) return found;
+    check_access(mailbox, found);
     check_fill(mailbox, found);
     check_dead(mailbox, found);
     check_living(mailbox, found);

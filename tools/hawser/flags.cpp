@@ -1,9 +1,13 @@
 #include "flags.hpp"
 
 #include <array>
+#include <charconv>
 #include <cstring>
+#include <string_view>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 namespace tool {
 namespace {
@@ -40,10 +44,21 @@ CLI::Option* add_parsed(CLI::App* verb, const std::string& flag, std::optional<T
                         Parser parse, const std::string& help) {
     const auto set = [flag, &into, parse](const std::string& value) {
         const auto parsed = parse(value);
-        if (!parsed) throw CLI::ValidationError(flag, std::string(parsed.why().detail()));
+        if (!parsed)
+            throw CLI::ValidationError(flag.substr(flag.rfind("--")),
+                                       std::string(parsed.why().detail()));
         into = *parsed;
     };
     return verb->add_option_function<std::string>(flag, set, help);
+}
+
+hawser::result<std::uint64_t> parse_count(std::string_view text) {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, problem] = std::from_chars(text.data(), end, value);
+    if (problem == std::errc{} && stop == end) return value;
+    return hawser::error{hawser::errc::invalid_argument, "parse_count"}.because(
+        fmt::format("'{}' is not a whole number", text));
 }
 
 } // namespace
@@ -56,6 +71,11 @@ CLI::Option* add_duration(CLI::App* verb, const std::string& flag, maybe_duratio
 CLI::Option* add_size(CLI::App* verb, const std::string& flag, maybe_size& into,
                       const std::string& help) {
     return add_parsed(verb, flag, into, hawser::parse_size, help)->type_name("SIZE");
+}
+
+CLI::Option* add_count(CLI::App* verb, const std::string& flag, maybe_count& into,
+                       const std::string& help) {
+    return add_parsed(verb, flag, into, parse_count, help)->type_name("N");
 }
 
 void add_options(CLI::App* verb, hawser::options& into) {

@@ -24,7 +24,7 @@ namespace {
 using steady = std::chrono::steady_clock;
 
 constexpr std::array<example, 3> examples{{
-    {"hawser receive shm:orders", "a line for each message, until all senders have gone"},
+    {"hawser receive shm:orders", "a line each, until all senders went"},
     {"hawser receive shm:orders --idle 0s", "what is there now, and end"},
     {"hawser receive A --format frame | hawser send B --frames", "any bytes, boundaries kept"},
 }};
@@ -37,7 +37,7 @@ exits with 130.)";
 struct receive_flags {
     std::string address;
     hawser::options wanted;
-    std::optional<std::uint64_t> count;
+    maybe_count count;
     maybe_duration for_;
     maybe_duration idle;
     maybe_duration timeout;
@@ -197,7 +197,7 @@ int run_receive(const context& here, const receive_flags& flags) {
 
 void add_endings(CLI::App* verb, receive_flags& flags) {
     const std::string group = "When to end, if not when all senders have gone and nothing is left";
-    verb->add_option("-n,--count", flags.count, "after N messages")->type_name("N")->group(group);
+    add_count(verb, "-n,--count", flags.count, "after N messages")->group(group);
     add_duration(verb, "--for", flags.for_, "so long after the start, however much still comes")
         ->group(group);
     add_duration(verb, "--idle", flags.idle,
