@@ -108,12 +108,20 @@ bool participant::within_budget(std::uint32_t chunk) noexcept {
             if (!free.found) break;
             // The word first: a block that says it has memory must have it, also if we die here.
             sync::set_backed(blocks, free.block, chunk, false);
-            os::punch_hole(fd(), of.data_at + free.block * of.block_bytes, of.block_bytes);
+            give_back(k, free.block);
             sync::free_block(blocks, free.block, chunk);
             in_use -= of.block_bytes;
         }
     }
     return in_use <= allowed;
+}
+
+// Takes a block's memory away, if it shares no page with others. Its word says already that it has
+// none.
+void participant::give_back(std::uint32_t block_class, std::uint32_t block) const noexcept {
+    const segment::block_class& of = memory_->plan().classes[block_class];
+    if (can_be_given_back(of))
+        os::punch_hole(fd(), of.data_at + block * of.block_bytes, of.block_bytes);
 }
 
 std::uint64_t participant::bytes_in_memory() const noexcept {

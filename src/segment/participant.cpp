@@ -78,8 +78,8 @@ result<void> participant::take_slot() {
                                                  std::to_string(sync::max_participants) + ".");
 }
 
-// Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or
-// messages are in its hand.
+// Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or if it
+// has messages that only a receiver can take over.
 result<bool> participant::try_slot(std::uint32_t slot) {
     if (!lock(slot)) return false;
     if (auto prepared = prepare(slot); !prepared) {
@@ -88,10 +88,9 @@ result<bool> participant::try_slot(std::uint32_t slot) {
     }
     participant_record& record = memory_->record(slot);
     if (had_owner(state_of(record))) {
-        recover(slot); // gives the lock back
-        if (state_of(record) != slot_state::free || !lock(slot)) return false;
-        if (state_of(record) != slot_state::free) {
-            unlock(slot);
+        repair(slot);
+        if (role_ != slot_state::receiver && memory_->held_by(slot) != 0) {
+            leave_as_orphaned(slot);
             return false;
         }
     }
@@ -99,8 +98,7 @@ result<bool> participant::try_slot(std::uint32_t slot) {
         unlock(slot);
         return error{errc::corrupt, "open"}.because(
             "the hand of a free participant slot makes no sense: some process has written where it "
-            "must "
-            "not. Remove the mailbox with hawser rm --force.");
+            "must not. Remove the mailbox with hawser rm --force.");
     }
     slot_ = slot;
     header& head = memory_->head();
@@ -157,8 +155,13 @@ result<void> participant::prepare_lane(std::uint32_t slot) {
 bool participant::read_hand(std::uint32_t slot) noexcept {
     for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
         const auto word = sync::hand_word::unpack(memory_->record(slot).hand[i].load());
-        if (word.chunk >= memory_->plan().chunks || word.kind != sync::hold::spare) return false;
+        const bool message = word.kind == sync::hold::message;
+        if (word.chunk >= memory_->plan().chunks || (message && role_ != slot_state::receiver))
+            return false;
         hand_[i].chunk = word.chunk;
+        if (!message) continue;
+        hand_[i].busy.store(true);
+        inherited_ |= 1U << i;
     }
     return true;
 }
@@ -194,9 +197,13 @@ void participant::leave() noexcept {
     for (const auto& adopted : adoptions_)
         if (!adopted->over.load()) leave_as_orphaned(adopted->slot);
     adoptions_.clear();
-    census();
-    set_free(slot_);
+    if (inherited_ != 0)
+        leave_as_orphaned(slot_);
+    else
+        set_free(slot_);
+    slot_ = no_slot;
     notify_everyone();
+    census();
     if (!memory_->shape().persist) remove_if_unused(fd(), *memory_, path_);
     delete this;
 }

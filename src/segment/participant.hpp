@@ -161,6 +161,7 @@ class participant final : public hawser::detail::lender {
     bool lock(std::uint32_t slot) const noexcept;
     void unlock(std::uint32_t slot) const noexcept;
     void recover(std::uint32_t slot) noexcept;
+    void repair(std::uint32_t slot) noexcept;
     [[nodiscard]] sync::participant_memory<atomic> words_of(std::uint32_t slot) const noexcept;
     void settle_hand(std::uint32_t slot) noexcept;
     void free_blocks_of(std::span<const std::uint32_t> chunks) noexcept;
@@ -177,6 +178,7 @@ class participant final : public hawser::detail::lender {
     result<bool> back_block(const sync::claimed& block, std::uint32_t block_class,
                             std::uint32_t chunk) noexcept;
     bool within_budget(std::uint32_t chunk) noexcept;
+    void give_back(std::uint32_t block_class, std::uint32_t block) const noexcept;
     [[nodiscard]] std::uint64_t bytes_in_memory() const noexcept;
     [[nodiscard]] sync::pool_memory<atomic> pool(std::uint32_t block_class) const noexcept;
 
@@ -197,6 +199,7 @@ class participant final : public hawser::detail::lender {
     std::atomic<std::int64_t> outstanding_{0};
     std::array<hand_entry, max_loans> hand_{};
     std::array<sync::pool_search, layout::max_classes> searches_{};
+    std::uint32_t inherited_ = 0; // bits of our own hand: messages that the slot's last owner left
     std::vector<std::unique_ptr<adoption>> adoptions_;
 };
 

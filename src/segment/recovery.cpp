@@ -37,8 +37,13 @@ void participant::census() noexcept {
     for (std::uint32_t slot = 0; slot < memory_->slots_used(); ++slot) {
         const auto state = static_cast<slot_state>(memory_->record(slot).state.load());
         const bool lived = state == slot_state::sender || state == slot_state::receiver;
-        const bool left = state == slot_state::orphaned && role_ == slot_state::receiver;
+        const bool left = state == slot_state::orphaned;
         if (slot == slot_ || !(lived || left)) continue;
+        if (left && role_ != slot_state::receiver) {
+            // Not for us. A receiver may have looked while somebody else had the lock: tell again.
+            memory_->head().orphans.fetch_add(1);
+            continue;
+        }
         const bool ours = std::ranges::any_of(adoptions_, [slot](const auto& adopted) {
             return adopted->slot == slot && !adopted->over.load();
         });
@@ -49,16 +54,9 @@ void participant::census() noexcept {
 // The lock of the slot is ours, so its owner is dead, or just left. Every step can be repeated by
 // the next one who gets the lock. Gives the lock back, unless the slot is adopted.
 void participant::recover(std::uint32_t slot) noexcept {
-    participant_record& record = memory_->record(slot);
-    const auto state = static_cast<slot_state>(record.state.load());
+    const auto state = static_cast<slot_state>(memory_->record(slot).state.load());
     if (state == slot_state::unused || state == slot_state::free) return unlock(slot);
-    const auto lane_of = [this](std::uint32_t lane) {
-        const bool exists = lane < memory_->plan().lanes && memory_->lane_ready(lane);
-        return exists ? memory_->ring(lane) : sync::lane_memory<atomic>{};
-    };
-    sync::repair(words_of(slot), lane_of);
-    settle_hand(slot);
-    if (state != slot_state::orphaned) count_in(record, counter::reaped, 1);
+    repair(slot);
     if (memory_->held_by(slot) == 0)
         set_free(slot);
     else if (role_ == slot_state::receiver)
@@ -67,6 +65,19 @@ void participant::recover(std::uint32_t slot) noexcept {
         leave_as_orphaned(slot);
     // Whoever waits may wait for what the dead one did, or for what it was going to do.
     notify_everyone();
+}
+
+// First what the hand really holds, then what that says about the blocks.
+void participant::repair(std::uint32_t slot) noexcept {
+    participant_record& record = memory_->record(slot);
+    const auto lane_of = [this](std::uint32_t lane) {
+        const bool exists = lane < memory_->plan().lanes && memory_->lane_ready(lane);
+        return exists ? memory_->ring(lane) : sync::lane_memory<atomic>{};
+    };
+    sync::repair(words_of(slot), lane_of);
+    settle_hand(slot);
+    const auto state = static_cast<slot_state>(record.state.load());
+    if (state != slot_state::orphaned) count_in(record, counter::reaped, 1);
 }
 
 // Spare chunks need no block, and with delivery=at_most_once no message comes again.
@@ -93,8 +104,10 @@ void participant::free_blocks_of(std::span<const std::uint32_t> chunks) noexcept
         const auto blocks = pool(k);
         for (std::uint32_t i = 0; i < blocks.count; ++i) {
             const auto word = sync::block_word::unpack(blocks.words[i].load());
-            if (word.owned && std::ranges::find(chunks, word.chunk) != chunks.end())
-                sync::free_block(blocks, i, word.chunk);
+            if (!word.owned || std::ranges::find(chunks, word.chunk) == chunks.end()) continue;
+            // Its claimer may have got memory for it and died before it said so.
+            if (!word.backed) give_back(k, i);
+            sync::free_block(blocks, i, word.chunk);
         }
     }
 }
@@ -145,11 +158,20 @@ void participant::adopt_orphans() noexcept {
 }
 
 bool participant::has_adopted() const noexcept {
-    return std::ranges::any_of(adoptions_,
-                               [](const auto& adopted) { return adopted->undelivered != 0; });
+    return inherited_ != 0 || std::ranges::any_of(adoptions_, [](const auto& adopted) {
+               return adopted->undelivered != 0;
+           });
 }
 
 bool participant::next_adopted(held_message& out) noexcept {
+    while (inherited_ != 0) {
+        const auto hand = static_cast<std::uint32_t>(std::countr_zero(inherited_));
+        inherited_ &= inherited_ - 1;
+        out.sequence = memory_->chunk(hand_[hand].chunk).sequence;
+        if (!open_message(hand, out.sequence, out)) continue; // forged: nothing to deliver
+        out.redelivered = true;
+        return true;
+    }
     for (const auto& adopted : adoptions_) {
         while (adopted->undelivered != 0) {
             const auto hand = static_cast<std::uint32_t>(std::countr_zero(adopted->undelivered));

@@ -19,7 +19,6 @@ namespace {
 constexpr std::size_t longest_name = 255 - sizeof("hawser.") + 1;
 constexpr std::int64_t patience_ns = 5'000'000'000;
 constexpr std::int64_t retry_ns = 100'000;
-constexpr std::int64_t moment_ns = 10'000'000; // many times what anyone needs who is not stopped
 
 std::uint64_t checksum_of(const header& head) noexcept {
     std::uint64_t hash = 0xcbf2'9ce4'8422'2325ULL; // FNV-1a, 64 bits
@@ -356,8 +355,8 @@ void leave_door(int fd) noexcept {
     os::unlock(fd, door_byte);
 }
 
-bool shut_door(int fd) noexcept {
-    const std::int64_t give_up_ns = os::monotonic_ns() + moment_ns;
+bool shut_door(int fd, std::int64_t patience_ns) noexcept {
+    const std::int64_t give_up_ns = os::monotonic_ns() + patience_ns;
     for (;;) {
         const auto shut = os::try_lock(fd, door_byte, os::lock_kind::exclusive);
         if (!shut) return false;
@@ -368,11 +367,14 @@ bool shut_door(int fd) noexcept {
 }
 
 bool remove_if_unused(int fd, const shared_memory& memory, const std::string& path) noexcept {
-    if (!shut_door(fd)) return false;
+    if (!shut_door(fd, moment_ns)) return false;
     bool unused = os::first_locked(fd, lock_base, memory.shape().participants) == os::none_locked &&
                   memory.depth() == 0;
-    for (std::uint32_t slot = 0; unused && slot < memory.slots_used(); ++slot)
-        unused = memory.held_by(slot) == 0;
+    // A slot that is not free may hold messages, also such as only its repair will show.
+    for (std::uint32_t slot = 0; unused && slot < memory.slots_used(); ++slot) {
+        const auto state = static_cast<slot_state>(memory.record(slot).state.load());
+        unused = state == slot_state::free || state == slot_state::unused;
+    }
     const auto named = os::status_of(path);
     unused = unused && named && named->same_file_as(memory.file());
     const bool removed = unused && os::remove_name(path).has_value();

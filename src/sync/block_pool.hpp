@@ -10,6 +10,7 @@
 // - Threads: claiming with one thread at a time for each pool_search; freeing in any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "sync/words.hpp"

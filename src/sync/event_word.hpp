@@ -17,6 +17,7 @@
 // call.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace hawser::sync {

@@ -24,6 +24,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 
@@ -183,16 +184,19 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
             return {ring_outcome::corrupt, 0, at.position};
         const auto ahead =
             static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
-        if (ahead > 0 || (sending && ahead == 0 && seen.full)) {
-            // RELAXED(hint): only a start; every position is judged by its slot
+        const bool passed = ahead > 0 || (sending && ahead == 0 && seen.full);
+        if (passed || ahead < 0 || seen.full == sending) {
+            // RELAXED(hint): only a start; every position is judged by its slot. It also brings
+            // back who was stopped for so long that the turn seems to lie in the past.
             const std::uint64_t hinted = hint.load(std::memory_order_relaxed);
-            if (hinted > at.position + 1)
+            if (hinted > at.position + (passed ? 1 : 0)) {
                 at.jump(hinted, lane.capacity);
-            else
-                at.advance(lane.capacity);
+                continue;
+            }
+            if (!passed) return {ring_outcome::blocked, 0, at.position};
+            at.advance(lane.capacity);
             continue;
         }
-        if (ahead < 0 || seen.full == sending) return {ring_outcome::blocked, 0, at.position};
         if (ring_detail::swap(lane, self, what, at, raw)) {
             const exchanged result{ring_outcome::done, seen.chunk, at.position};
             at.advance(lane.capacity);

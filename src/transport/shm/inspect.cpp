@@ -189,10 +189,18 @@ result<void> remove_healthy(const std::string& name, const std::string& path, re
                             const os::file_status& file, const segment::geometry& shape) {
     auto memory = segment::observe(fd, file, shape, os::access_kind::read_write);
     if (!memory) return memory.why();
-    const bool shut = segment::shut_door(fd);
-    const bool free =
-        shut && os::first_locked(fd, segment::lock_base, shape.participants) == os::none_locked;
-    if (!free && how == removal::if_unused) return in_use(name, fd, **memory);
+    // By force or not: the name is only taken away behind the shut door, or another remover, who
+    // has looked at the name already, would take away what comes after us.
+    constexpr std::int64_t patience_ns = 5'000'000'000;
+    const bool force = how == removal::by_force;
+    if (!segment::shut_door(fd, force ? patience_ns : segment::moment_ns)) {
+        if (!force) return in_use(name, fd, **memory);
+        return error{errc::timed_out, "rm"}.because(
+            "for five seconds a process has been opening or removing it; it is stopped, or very "
+            "slow. Continue or end it.");
+    }
+    const auto inside = os::first_locked(fd, segment::lock_base, shape.participants);
+    if (inside != os::none_locked && !force) return in_use(name, fd, **memory);
     const auto named = os::status_of(path);
     if (!named || !named->same_file_as(file))
         return error{errc::not_found, "rm"}.because("somebody else removed it just now.");

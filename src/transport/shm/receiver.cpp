@@ -30,6 +30,8 @@ receiver_end::receiver_end(participant_handle self, const options& wanted)
 result<message> receiver_end::receive(deadline until) {
     if (const auto may = admit(*self_, poisoned_, "receive"); !may) return may.why();
     self_->tick();
+    // What a dead receiver left is in a hand already, and needs no spare of ours.
+    if (self_->has_adopted() && self_->next_adopted(held_)) return deliver();
     const std::uint32_t hand = self_->claim_spare();
     if (hand == participant::no_hand)
         return error{errc::no_space, "receive"}.because(
@@ -80,6 +82,8 @@ result<message> receiver_end::deliver() {
     self_->count(held_.redelivered ? counter::redelivered : counter::received);
     self_->count(counter::received_bytes, held_.bytes.size());
     sender_was_there_ = true;
+    // If it was a wake-up for a fresh message that led us here, somebody else must have it.
+    if (held_.redelivered) self_->notify_messages();
     message made{self_->lend(held_.ticket, held_.bytes), held_.sequence, held_.redelivered};
     bell_.sync(*self_, {&self_->memory().head().messages}, [this] { return available(); });
     return made;
