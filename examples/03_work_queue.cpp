@@ -18,7 +18,7 @@ constexpr int workers = 3; // one of them dies
     auto in = hawser::receiver::open(address).value();
     auto results = hawser::sender::open("shm:work-results").value();
     results.send_value(0).value(); // "I am here": whoever comes after the end never sees it
-    for (const auto& job : in) { // ends when the last sender of jobs has gone
+    for (const auto& job : in) {   // ends when the last sender of jobs has gone
         if (die) ::raise(SIGKILL);
         const int number = job.value_as<int>().value();
         results.send_value(job.redelivered() ? -number : number).value();
