@@ -60,8 +60,8 @@ class ErrorsTest(CliTest):
 
     def test_full(self):
         self.hawser("send", "box?capacity=1", "-m", "x")
-        self.failure("send", "box", "-m", "y", "--full", "fail", status=Exit.FULL, code="would_block")
-        self.failure("send", "box?full=fail", "-m", "y", status=Exit.FULL, code="would_block")
+        for where in (["box", "--full", "fail"], ["box?full=fail"]):
+            self.failure("send", *where, "-m", "y", status=Exit.FULL, code="would_block")
         self.assertEqual(self.info("box")["depth"], 1)
 
     def test_no_participant_slot(self):
@@ -96,7 +96,8 @@ class ErrorsTest(CliTest):
     def test_stdout_is_full(self):
         self.hawser("send", "box", stdin=b"a\nb\n")
         with open("/dev/full", "wb") as full:
-            for arguments in (["receive", "box", "--idle", "0s"], ["ls"], ["info", "box", "--json"]):
+            receive = ["receive", "box", "--idle", "0s"]
+            for arguments in (receive, ["ls"], ["info", "box", "--json"]):
                 done = subprocess.run([support.HAWSER, *arguments], env=self.environment,
                                       stdout=full, stderr=subprocess.PIPE,
                                       timeout=support.WATCHDOG_S)
@@ -237,10 +238,7 @@ class NoSpaceTest(CliTest):
         self.addCleanup(subprocess.run, ["umount", self.mailboxes], check=True)
 
     def tearDown(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-            process.communicate(timeout=support.WATCHDOG_S)
+        self.end_all()
         for name in os.listdir(self.mailboxes):
             os.unlink(self.mailboxes / name)
 
@@ -308,6 +306,19 @@ class SignalsTest(CliTest):
         message = json.loads(out)
         self.assertEqual((message["text"], message["redelivered"]), ("precious", True))
         self.assert_nothing_left()
+
+    def test_a_reader_that_has_enough(self):
+        """As `hawser receive box | head -n 1` ends after its line, though no other comes."""
+        receiver = self.spawn("receive", "box")
+        keeps_it_open = self.spawn("send", "box")
+        keeps_it_open.stdin.write(b"one\n")
+        keeps_it_open.stdin.flush()
+        self.assertEqual(receiver.stdout.readline(), b"one\n")
+        receiver.stdout.close()
+        receiver.stdout = None
+        _, err = receiver.communicate(timeout=support.WATCHDOG_S)
+        self.assertEqual((receiver.returncode, err), (-signal.SIGPIPE, b""))
+        self.finish(keeps_it_open)
 
     def test_a_listing_that_nobody_reads(self):
         self.hawser("send", "box", "-m", "x")

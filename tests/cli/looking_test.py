@@ -201,7 +201,8 @@ class CompletionTest(CliTest):
         self.hawser("send", "orders", "-m", "x")
         self.assertEqual(self.complete("hawser rec"), ["receive"])
         self.assertEqual(self.complete("hawser receive --idl"), ["--idle"])
-        self.assertEqual(self.complete("hawser send x --full drop_"), ["drop_oldest", "drop_newest"])
+        drops = ["drop_oldest", "drop_newest"]
+        self.assertEqual(self.complete("hawser send x --full drop_"), drops)
         self.assertEqual(self.complete("hawser completion f"), ["fish"])
         self.assertEqual(self.complete("hawser info shm:or"), ["orders"])
         self.assertEqual(self.complete("hawser info sh"), ["shm:orders"])

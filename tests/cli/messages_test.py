@@ -143,7 +143,8 @@ class FormatsTest(CliTest):
         self.assertEqual(shown, b'"say \\"\\\\\\"\\x0a\\x00\\xc3\\xa4"\n')
 
     def test_hex(self):
-        self.assertEqual(self.received([BYTES, b""], "--format", "hex"), BYTES.hex().encode() + b"\n\n")
+        shown = self.received([BYTES, b""], "--format", "hex")
+        self.assertEqual(shown, BYTES.hex().encode() + b"\n\n")
 
     def test_json_lines(self):
         for flags in (["--jsonl"], ["--format", "json"]):
@@ -244,7 +245,8 @@ class EndingTest(CliTest):
         self.assert_nothing_left()
 
     def test_timeout(self):
-        self.assertEqual(self.out("receive", "box", "--timeout", "20ms", status=Exit.TIMED_OUT), b"")
+        out = self.out("receive", "box", "--timeout", "20ms", status=Exit.TIMED_OUT)
+        self.assertEqual(out, b"")
         self.assert_nothing_left()
 
     def test_timeout_counts_only_until_the_first_message(self):
@@ -264,7 +266,8 @@ class EndingTest(CliTest):
 
     def test_verbose(self):
         self.hawser("send", "box", stdin=b"a\nb\n")
-        self.assertRegex(self.err("receive", "box", "--idle", "0s", "-v"), "^received 2 messages, 2B in ")
+        said = self.err("receive", "box", "--idle", "0s", "-v")
+        self.assertRegex(said, "^received 2 messages, 2B in ")
 
 
 def join_frames(messages):

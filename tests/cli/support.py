@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -32,6 +31,7 @@ class CliTest(unittest.TestCase):
 
     def setUp(self):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="hawser-cli.", dir="/dev/shm"))
+        self.addCleanup(shutil.rmtree, self.place)
         self.mailboxes = self.place / "mailboxes"
         self.mailboxes.mkdir()
         self.environment = dict(os.environ, HAWSER_DIR=str(self.mailboxes), LC_ALL="C.UTF-8")
@@ -39,14 +39,15 @@ class CliTest(unittest.TestCase):
         self.running = []
 
     def tearDown(self):
+        self.end_all()
+        strange = [name for name in os.listdir(self.mailboxes) if not name.startswith("hawser.")]
+        self.assertEqual(strange, [], "files that are no mailboxes were left behind")
+
+    def end_all(self):
         for process in self.running:
             if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
                 process.kill()
             process.communicate(timeout=WATCHDOG_S)
-        strange = [name for name in os.listdir(self.mailboxes) if not name.startswith("hawser.")]
-        shutil.rmtree(self.place)
-        self.assertEqual(strange, [], "files that are no mailboxes were left behind")
 
     # ---- running ------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ namespace tool {
 namespace {
 
 constexpr std::array<example, 3> examples{{
-    {"hawser doctor", "look at the machine and all mailboxes; 1 if there is a problem"},
+    {"hawser doctor", "the machine and all mailboxes; 1 if there is a problem"},
     {"hawser doctor shm:orders", "look at this one"},
     {"hawser doctor --json | jq .problems", "for programs"},
 }};

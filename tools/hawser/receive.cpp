@@ -163,6 +163,7 @@ void receiving::wait() {
     const auto now = steady::now();
     if (!std::exchange(quiet_, true)) quiet_since_ = messages_ == 0 ? began_ : now;
     progress_.show(messages_, bytes_);
+    out_.notice_lost_reader();
     const auto left = patience(now);
     if (left <= steady::duration::zero()) {
         over_ = true;

@@ -132,6 +132,11 @@ void message_output::flush() {
     held_.clear();
 }
 
+void message_output::notice_lost_reader() const {
+    pollfd pipe{STDOUT_FILENO, 0, 0};
+    if (poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0) die_of_broken_pipe();
+}
+
 void message_output::write_all(std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t put = write(STDOUT_FILENO, bytes.data(), bytes.size());

@@ -45,6 +45,10 @@ class message_output {
     // Writes all, and releases all.
     void flush();
 
+    // Ends the process, as a write would, when the reader of the pipe has gone. For quiet times, in
+    // which there is nothing to write: `hawser receive A | head -n 1` is to end after its line.
+    void notice_lost_reader() const;
+
     // Messages that wait for the next flush to be released.
     [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
 
