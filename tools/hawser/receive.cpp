@@ -80,7 +80,7 @@ class receiving {
     bool is_over();
     bool take(hawser::result<hawser::message>& got);
     void wait();
-    void flush();
+    void end(const hawser::error& why);
     [[nodiscard]] steady::duration patience(steady::time_point now) const;
     void report() const;
 
@@ -104,19 +104,19 @@ int receiving::run() {
         auto got = in_.try_receive();
         if (take(got)) continue;
         if (got.is(hawser::errc::would_block)) {
-            flush();
+            out_.flush();
             wait();
         } else if (got.is(hawser::errc::no_space) && out_.held() > 0) {
-            flush(); // all loans are in the buffer
+            out_.flush(); // all loans are in the buffer
         } else {
-            flush();
-            over_ = true;
-            if (!got.is(hawser::errc::closed)) status_ = fail(here_, got.why());
+            out_.flush();
+            end(got.why());
         }
     }
-    flush();
+    out_.flush();
     in_.close();
     if (stop_signal() != 0) status_ = stop_status();
+    progress_.clear();
     report();
     return status_;
 }
@@ -140,10 +140,6 @@ bool receiving::take(hawser::result<hawser::message>& got) {
     const bool look = flags_.for_ && messages_ % 64 == 0;
     if (look && steady::now() - began_ >= *flags_.for_) over_ = true;
     return true;
-}
-
-void receiving::flush() {
-    out_.flush();
 }
 
 // How long the silence may still last until one of the limits is reached; zero or less if one is.
@@ -178,8 +174,15 @@ void receiving::wait() {
     }
     auto got = in_.receive_for(left);
     if (take(got) || got.is(hawser::errc::timed_out) || got.is(hawser::errc::interrupted)) return;
+    end(got.why());
+}
+
+// A receive that failed for good, or found the end of the stream.
+void receiving::end(const hawser::error& why) {
     over_ = true;
-    if (!got.is(hawser::errc::closed)) status_ = fail(here_, got.why());
+    if (why.code() == hawser::errc::closed) return;
+    progress_.clear();
+    status_ = fail(here_, why);
 }
 
 void receiving::report() const {

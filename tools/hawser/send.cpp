@@ -124,6 +124,7 @@ int sending::send_one(std::string_view bytes, const std::string& origin) {
         if (sent.is(hawser::errc::interrupted)) return stop_status();
         if (sent.is(hawser::errc::too_big))
             return refuse(sent.why().code(), origin, sent.why().detail());
+        progress_.clear();
         return fail(here_, sent.why());
     }
     done_.dropped += sent->dropped;
@@ -191,6 +192,7 @@ int sending::send_input(int fd, const std::string& name) {
 
 int sending::finish(int status) {
     out_.close();
+    progress_.clear();
     if (here_.json && status == exit_ok) {
         json document = envelope("send");
         document["address"] = text(name_);

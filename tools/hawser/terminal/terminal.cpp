@@ -56,8 +56,9 @@ progress::progress(bool shown) noexcept
     : shown_(shown && is_terminal(stream::err)), began_(clock::now()), next_(began_ + first_after) {
 }
 
-progress::~progress() {
+void progress::clear() noexcept {
     if (dirty_) std::fputs("\r\033[K", stderr);
+    dirty_ = false;
 }
 
 void progress::show(std::uint64_t messages, std::uint64_t bytes) noexcept {

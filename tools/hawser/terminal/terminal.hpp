@@ -27,10 +27,12 @@ class progress {
     explicit progress(bool shown) noexcept;
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
-    ~progress(); // takes the line away
+    ~progress() { clear(); }
 
     // Cheap enough for every batch: looks at the clock, prints five times a second.
     void show(std::uint64_t messages, std::uint64_t bytes) noexcept;
+    // Takes the line away, before something else is said.
+    void clear() noexcept;
 
   private:
     using clock = std::chrono::steady_clock;
