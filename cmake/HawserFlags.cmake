@@ -8,7 +8,8 @@ set(hawser_warnings
     -Wformat=2 -Wimplicit-fallthrough -Wnon-virtual-dtor -Woverloaded-virtual
     -Wundef -Wunused -Wdate-time)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    list(APPEND hawser_warnings -Wduplicated-cond -Wlogical-op -Wextra-semi)
+    # -Wrestrict of GCC 12 misjudges `"literal" + string` (GCC bug 105651).
+    list(APPEND hawser_warnings -Wduplicated-cond -Wlogical-op -Wextra-semi -Wno-restrict)
 endif()
 if(HAWSER_WARNINGS_AS_ERRORS)
     list(APPEND hawser_warnings -Werror)

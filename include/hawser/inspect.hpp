@@ -1,8 +1,8 @@
 // Looking at mailboxes from outside, and clearing away what is dead.
 //
 // - An observer never takes part: it maps the segment read-only, reads counters, and takes no slot.
-// What it reads is a
-//   snapshot of moving parts; each number is right, together they may be an instant apart.
+//   What it reads is a snapshot of moving parts; each number is right, together they may be an
+//   instant apart.
 // - Blocks: never on a participant. Allocates: yes. Threads: any. Fork, signals: nothing special.
 #pragma once
 

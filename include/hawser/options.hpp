@@ -2,8 +2,7 @@
 // (`shm:orders?capacity=64&full=fail`) and as a flag of the command line (`--capacity 64`).
 //
 // - What is not given is not asked for: opening an existing mailbox takes it as it is, creating one
-// takes the
-//   defaults below. What is given must fit: an existing mailbox of another geometry is
+//   takes the defaults below. What is given must fit: an existing mailbox of another geometry is
 //   `already_exists`, with both geometries in the error. The same option given twice with different
 //   values (address and struct) is `invalid_argument`.
 // - Blocks: never. Allocates: a long `group` or error text. Threads, fork, signals: a plain value.

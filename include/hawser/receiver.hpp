@@ -5,21 +5,20 @@
 //
 // - Blocks: receive waits for a message; try_receive never; _for and _until at most so long.
 // - Allocates: open does; nothing else on shm. Zero-copy where the transport can: the message is
-// the mailbox's memory.
+//   the mailbox's memory.
 // - Threads: one thread at a time uses a receiver; messages may be released in any thread. Open one
-// for each thread.
+//   for each thread.
 // - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and
-// destruction does nothing.
+//   destruction does nothing.
 // - Signals: a handler that runs while a call sleeps ends it with `interrupted` and nothing taken.
 // - A crash at any instruction: a message that was taken and not released comes again to another
-// receiver, flagged.
-// - End of stream: when the last sender that was there since this receiver opened has closed or
-// died, what is left is
-//   delivered and then every call says `closed`, until another sender comes. A receiver that no
-//   sender has joined yet waits for one.
+//   receiver, flagged.
+// - End of stream: when the last sender has closed or died, what is left is delivered and then
+//   every call says `closed`, until another sender comes. A receiver that opens when the senders
+//   have gone gets what they left, and then `closed`; if they left nothing, it waits for the next
+//   sender.
 // - Errors: would_block (nothing there) · timed_out · closed · no_space (all `loans` messages are
-// still in use) · corrupt ·
-//   interrupted · invalid_argument (after fork, after close).
+//   still in use) · corrupt · interrupted · invalid_argument (after fork, after close).
 #pragma once
 
 #include <chrono>

@@ -4,20 +4,18 @@
 //     out.send("hello").value();
 //
 // - Blocks: send and loan wait while there is no room (full=block); try_ never waits; _for and
-// _until wait at most so long.
-//   A stopped or dead peer is never waited for; only room is.
+//   _until wait at most so long. A stopped or dead peer is never waited for; only room is.
 // - Allocates: open does; nothing else on shm.
 // - Threads: one thread at a time uses a sender; open one for each thread (a participant slot
-// each).
+//   each).
 // - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and
-// destruction does nothing.
+//   destruction does nothing.
 // - Signals: a handler that runs while a call sleeps ends it with `interrupted` and nothing sent.
-// No call is async-signal-safe.
+//   No call is async-signal-safe.
 // - A crash at any instruction: the message is either wholly there or never was; nobody is held up.
 // - Errors: would_block (no room; try_ and full=fail) · timed_out · too_big · no_space (all loans
-// are out, or max_memory is used up and
-//   full=fail) · closed (the mailbox was removed by force) · corrupt · interrupted ·
-//   invalid_argument (after fork, after close).
+//   are out, or max_memory is used up and full=fail) · closed (the mailbox was removed by force) ·
+//   corrupt · interrupted · invalid_argument (after fork, after close).
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,8 @@
 // Locks on single bytes of a file that belong to an open file description (OFD, fcntl(2)).
 //
 // - The kernel releases a lock when the last reference to the description goes: descriptors in this
-// process and in fork children,
-//   and mappings. So a lock that can be taken certifies that its holder is wholly gone.
+//   process and in fork children, and mappings. So a lock that can be taken certifies that its
+//   holder is wholly gone.
 // - Two descriptions conflict also within one process; one description never conflicts with itself.
 // - Never blocks, never allocates (in user space). The bytes need not exist.
 #pragma once

@@ -1,11 +1,9 @@
 // A file mapped into memory, shared with everyone who maps it.
 //
 // - A mapping is not inherited by fork (MADV_DONTFORK), so that a child can't stand in for its
-// parent unnoticed, nor keep the
-//   parent's locks alive.
+//   parent unnoticed, nor keep the parent's locks alive.
 // - Reading a page of the file that has no memory yet allocates it, and on a full tmpfs kills the
-// reader: touch only what allocate()
-//   (file.hpp) has granted.
+//   reader: touch only what allocate() (file.hpp) has granted.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,9 @@
 // Who this process is, and what fork does to what it holds.
 //
 // - fork_generation() differs between a process and its fork children: an end point that remembers
-// its own can tell that
-//   it was inherited. Reading it is one load.
+//   its own can tell that it was inherited. Reading it is one load.
 // - A fork_guard closes a descriptor in every fork child. vfork and posix_spawn children keep it
-// until exec closes it.
+//   until exec closes it.
 #pragma once
 
 #include <array>

@@ -2,14 +2,14 @@
 // whole.
 //
 // - The right to act as slot x is x's lock byte, held by this end point's own file description.
-// Dying gives it back, so whoever can take the
-//   lock of a live slot knows that its owner is gone, and may repair what it left (census()).
+//   Dying gives it back, so whoever can take the lock of a live slot knows that its owner is gone,
+//   and may repair what it left (census()).
 // - Messages of a dead receiver are delivered by a receiver that adopts its slot: it keeps the lock
-// and delivers out of that hand.
+//   and delivers out of that hand.
 // - Blocks: join() at most a few seconds (segment.hpp); the rest never, except sleep(). Allocates:
-// join(), and the census when it adopts.
+//   join(), and the census when it adopts.
 // - Threads: one at a time, but release() may come from any thread. Deletes itself when it has
-// retired and all it lent is back.
+//   retired and all it lent is back.
 // - Fork: usable() is false in a child; release() does nothing there.
 // - A crash anywhere leaves what the next census repairs.
 #pragma once

@@ -2,14 +2,13 @@
 //
 // - Names are files `hawser.NAME` in the mailbox directory ($HAWSER_DIR, or /dev/shm).
 // - A segment is built without a name and linked when it is whole: nobody sees half of one, and a
-// creator that is killed leaves nothing.
+//   creator that is killed leaves nothing.
 // - The door is a lock byte. A joiner holds it shared until its participant slot is live; whoever
-// removes the name holds it exclusively.
-//   So nobody joins what is being removed, and a name is never taken from under somebody else's
-//   file.
+//   removes the name holds it exclusively. So nobody joins what is being removed, and a name is
+//   never taken from under somebody else's file.
 // - Within a process all end points of one mailbox share one mapping.
 // - Blocks: at most patience_ns on a door that somebody else holds. Allocates: yes. Threads: any.
-// Fork: not inherited.
+//   Fork: not inherited.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 // can be told from the chunk's state. There is no free list.
 //
 // - Blocks, allocates, system calls: never. Finding a block is a bounded search: the first cache
-// line first, which keeps a
-//   ping-pong in warm memory, then onwards from the last find, which makes a deep queue cheap.
+//   line first, which keeps a ping-pong in warm memory, then onwards from the last find, which
+//   makes a deep queue cheap.
 // - Threads: claiming with one thread at a time for each pool_search; freeing in any thread.
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -124,30 +125,31 @@ TEST(EventWord, NotifyAllWakesEveryoneAndClearsBothFlags) {
     }
 }
 
-// What a futex does, made of a mutex and a condition.
+// What a futex does, made of a mutex and a condition: a queue, and each wake is for one in it.
 class real_parker {
   public:
     void wait(const word_type& word, std::uint32_t expected) {
         std::unique_lock hold(mutex_);
         if (word.load() != expected) return;
-        ++asleep_;
-        woken_.wait(hold, [this] { return tokens_ > 0; });
-        --tokens_;
+        bool up = false;
+        asleep_.push_back(&up);
+        woken_.wait(hold, [&up] { return up; });
     }
     int wake(const word_type&, int count) {
         const std::lock_guard hold(mutex_);
-        const int going = std::min(count, asleep_);
-        asleep_ -= going;
-        tokens_ += going;
+        int woken = 0;
+        for (; woken < count && !asleep_.empty(); ++woken) {
+            *asleep_.front() = true;
+            asleep_.pop_front();
+        }
         woken_.notify_all();
-        return going;
+        return woken;
     }
 
   private:
     std::mutex mutex_;
     std::condition_variable woken_;
-    int asleep_ = 0;
-    int tokens_ = 0; // woken, and not yet up
+    std::deque<bool*> asleep_;
 };
 
 // A lost wake-up leaves a thread asleep for ever: nothing here times out.

@@ -1,8 +1,8 @@
 // The main of every gtest program of hawser. Beyond gtest's own flags it takes
-//   --suite=NAME            the name in the summary line (otherwise the program's)
-//   --test-timeout=SECONDS  the watchdog's limit for each test
-// and its last line is `NAME: N passed, N failed` (`, N skipped` where there are any). A run in
-// which no test ran is a failure: a filter that matches nothing must not look like success.
+// --suite=NAME            the name in the summary line (otherwise the program's)
+// --test-timeout=SECONDS  the watchdog's limit for each test and its last line is `NAME: N passed,
+// N failed` (`, N skipped` where there are any). A run in which no test ran is a failure: a filter
+// that matches nothing must not look like success.
 
 #include <cstdio>
 #include <cstdlib>

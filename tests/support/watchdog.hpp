@@ -7,8 +7,7 @@
 // - main() puts one around every test (see main.cpp), so a test needs its own only to be told apart
 //   or to have a shorter limit.
 // - Threads: costs one while it lives. Fork: the child has none; the parent's covers it, as it
-// kills
-//   its children. Signals: uses SIGRTMAX, and only when the limit is over.
+//   kills its children. Signals: uses SIGRTMAX, and only when the limit is over.
 #pragma once
 
 #include <chrono>

@@ -1,9 +1,8 @@
 // Messages on their way to stdout, and when each of them counts as received.
 //
 // - release_when::written (the rule): a message is released only after write(2) took its last byte.
-// Until
-//   then it is held, so at most `loans` messages go into one write, and a crash in between means
-//   that they come again to another receiver.
+//   Until then it is held, so at most `loans` messages go into one write, and a crash in between
+//   means that they come again to another receiver.
 // - release_when::taken: a message is copied and released at once. One write for a megabyte; what
 //   is in the buffer at a crash is lost.
 // - Blocks: in write(2), also on a descriptor that is non-blocking. Allocates: its buffer.

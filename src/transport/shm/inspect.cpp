@@ -27,8 +27,12 @@ result<std::string> name_in(std::string_view text, const char* operation) {
     return parsed->rest;
 }
 
+std::string address_of(const std::string& name) {
+    return address{"shm", name, {}}.to_text(); // with escapes where the name needs them
+}
+
 error located(const error& why, const char* operation, const std::string& name) {
-    return error{why.code(), operation, why.sys()}.at("shm:" + name).because(why.detail());
+    return error{why.code(), operation, why.sys()}.at(address_of(name)).because(why.detail());
 }
 
 std::string command_of(const segment::participant_record& record) {
@@ -124,7 +128,7 @@ bool begins_as_mailbox(int fd) noexcept {
 mailbox_info inspect_file(const std::string& name, const std::string& path,
                           const os::file_status& file) {
     mailbox_info info;
-    info.address = "shm:" + name;
+    info.address = address_of(name);
     info.path = path;
     info.mode = file.mode;
     info.uid = file.uid;
@@ -174,9 +178,10 @@ error in_use(const std::string& name, int fd, const segment::shared_memory& memo
                " (" + command_of(record) + ")";
     }
     return error{errc::already_exists, "rm"}
-        .at("shm:" + name)
+        .at(address_of(name))
         .because("it is in use by " + (who.empty() ? "a process that is joining" : who) +
-                 ". End that first, or take it away from them: hawser rm --force shm:" + name);
+                 ". End that first, or take it away from them: hawser rm --force " +
+                 address_of(name));
 }
 
 // Tells everyone who is in there that it is over.
@@ -316,7 +321,7 @@ result<std::vector<collected>> collect_garbage(bool dry_run) {
     if (!all) return all.why();
     std::vector<collected> report;
     for (const auto& info : *all)
-        report.push_back(collect_one(info, info.address.substr(sizeof("shm:") - 1), dry_run));
+        report.push_back(collect_one(info, address::parse(info.address).value().rest, dry_run));
     return report;
 }
 

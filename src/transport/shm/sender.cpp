@@ -13,10 +13,16 @@ using segment::participant;
 using sync::intent_kind;
 using sync::ring_outcome;
 
-error full_error(const char* operation, bool memory) {
-    return error{errc::would_block, operation}.because(
-        memory ? "max_memory is used up by messages that wait or are being read."
-               : "the mailbox is full.");
+error queue_full() {
+    return error{errc::would_block, "send"}.because("the mailbox is full.");
+}
+
+// A sender that must not wait can tell a full queue (would_block) from used-up memory.
+error memory_full(const char* operation, full_policy full) {
+    const errc code = full == full_policy::fail ? errc::no_space : errc::would_block;
+    return error{code, operation}.because("max_memory is used up by messages that wait or are "
+                                          "being read. Receive some, or create the "
+                                          "mailbox with a larger max_memory=.");
 }
 
 errc late(deadline until) noexcept {
@@ -62,7 +68,7 @@ result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) 
 result<loan> sender_end::loan_for(std::size_t size, deadline until) {
     const auto found = find_room(size, until, "loan");
     if (!found) return found.why();
-    if (!found->stored) return full_error("loan", true);
+    if (!found->stored) return memory_full("loan", full_policy::drop_newest);
     return loan{self_->lend(found->hand, found->bytes)};
 }
 
@@ -132,7 +138,7 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
         return !made || self_->removed();
     };
     if (full_ == full_policy::fail || until.is_now()) {
-        if (!attempt(look::quick)) return full_error("send", true);
+        if (!attempt(look::quick)) return memory_full("send", full_);
     } else {
         auto& event = self_->memory().head().memory;
         const auto how = wait_on(*self_, event, until, wait_, spinner_, attempt);
@@ -174,7 +180,7 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size, 
     if (full_ != full_policy::block || until.is_now()) {
         self_->census_if_due();
         if (!attempt(look::quick)) {
-            if (full_ != full_policy::drop_newest) return full_error("send", false);
+            if (full_ != full_policy::drop_newest) return queue_full();
             self_->count(counter::dropped);
             return sent{0, drops, false};
         }
