@@ -140,9 +140,9 @@ TEST_F(BlockPool, FreeAllOfFreesThoseAndNoOthers) {
 
 TEST_F(BlockPool, CountsWhatHasMemoryAndWhatIsAboutToGetIt) {
     EXPECT_EQ(count_in_memory(pool()), 0U);
-    words_[1].store(block_word{0, false, true}.pack());  // free, with memory
-    words_[2].store(block_word{0, true, false}.pack());  // claimed for chunk 0, memory to come
-    words_[19].store(block_word{5, true, true}.pack());  // in use
+    words_[1].store(block_word{0, false, true}.pack());    // free, with memory
+    words_[2].store(block_word{0, true, false}.pack());    // claimed for chunk 0, memory to come
+    words_[19].store(block_word{5, true, true}.pack());    // in use
     words_[count].store(block_word{5, true, true}.pack()); // not of this pool
     EXPECT_EQ(count_in_memory(pool()), 3U);
 }
