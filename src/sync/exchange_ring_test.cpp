@@ -131,11 +131,13 @@ TEST_P(Capacities, FirstInFirstOutOverManyTurnsAndAtEveryDepth) {
             const exchanged done = all.send(0, tail, next_in, step % loans);
             ASSERT_EQ(done.outcome, ring_outcome::done);
             ASSERT_EQ(done.position, next_in++);
+            ASSERT_EQ(all.intent(0), 0U) << "what is over is not announced any more";
         }
         while (next_in - next_out > goal) {
             exchanged done;
             ASSERT_EQ(all.receive(1, head, done), next_out);
             ASSERT_EQ(done.position, next_out++);
+            ASSERT_EQ(all.intent(1), 0U);
         }
     }
     EXPECT_GT(next_out, 10 * capacity);
