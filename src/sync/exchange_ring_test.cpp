@@ -261,6 +261,19 @@ TEST(ExchangeRing, TheTurnWrapsAt32Bits) {
     EXPECT_EQ(tail.position, last_turn * 2 + 9);
 }
 
+// 32 bits of turn can't tell 2^31 turns ahead from behind; the hint can.
+TEST(ExchangeRing, ACursorThatSleptForHalfOfAllTurnsCatchesUp) {
+    constexpr std::uint64_t now = (std::uint64_t{1} << 31) + 5;
+    ring all(1, 2);
+    all.set_slot(0, {static_cast<std::uint32_t>(now), 0, no_owner, false});
+    all.lane.tail_hint->store(now);
+    all.lane.head_hint->store(now);
+    cursor tail;
+    cursor head;
+    ASSERT_EQ(all.send(0, tail, 7).position, now);
+    EXPECT_EQ(all.receive(1, head), 7U);
+}
+
 TEST(ExchangeRing, WhoeverOverwritesAStampNotesItBefore) {
     constexpr std::uint32_t stride = 8;
     ring all(2, 4, stride);
