@@ -17,6 +17,7 @@ target_link_libraries(hawser_test_support PUBLIC hawser_internal GTest::gtest GT
 function(hawser_add_test_program name)
     add_executable(${name} ${ARGN})
     hawser_set_flags(${name})
+    target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-g1>) # gtest's types are many
     if(HAWSER_SANITIZE STREQUAL "address")
         # Test code need not be fast, and so compiles in half the time; the library keeps its -O1.
         target_compile_options(${name} PRIVATE -O0)

@@ -13,6 +13,8 @@ list(REMOVE_ITEM tool_sources "${tool_main}")
 if(tool_sources)
     add_library(hawser_tool_parts OBJECT ${tool_sources})
     hawser_set_flags(hawser_tool_parts)
+    # Line numbers, but no descriptions of the types of CLI11, fmt and json: a quarter of the build.
+    target_compile_options(hawser_tool_parts PRIVATE $<$<CONFIG:RelWithDebInfo>:-g1>)
     target_include_directories(hawser_tool_parts PUBLIC "${PROJECT_SOURCE_DIR}/tools/hawser")
     target_link_libraries(hawser_tool_parts PUBLIC
         hawser_internal CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto)
