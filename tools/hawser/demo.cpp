@@ -9,7 +9,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 
 #include <unistd.h>
@@ -29,6 +31,7 @@
 #include "flags.hpp"
 #include "output/error.hpp"
 #include "output/human.hpp"
+#include "terminal/signals.hpp"
 #include "terminal/terminal.hpp"
 #include "verbs.hpp"
 
@@ -58,7 +61,7 @@ void say_left_out(screen& shown, const plan& work) {
     if (work.beyond_limit > 0)
         shown.say(fmt::format("demo: left out, too large for the space or --limit: {}, {}",
                               human_plural(work.beyond_limit, "file"),
-                              human_size(work.beyond_limit_bytes)));
+                              megabytes(work.beyond_limit_bytes)));
 }
 
 // One demo, from the files to the summary. Its parts take themselves away, the mailbox included,
@@ -66,11 +69,9 @@ void say_left_out(screen& shown, const plan& work) {
 class job {
   public:
     job(const context& here, settings wanted)
-        : here_(here), wanted_(std::move(wanted)), shown_(here, here.json),
-          output_(wanted_.output) {}
+        : here_(here), wanted_(std::move(wanted)), shown_(here, here.json) {}
 
     int run() {
-        if (output_.sys() != 0) return fail_output();
         if (const int status = make_plan(); status != exit_ok) return status;
         auto notes = make_ledger();
         if (!notes) return fail_file(here_, "make", "the ledger", errno);
@@ -84,24 +85,27 @@ class job {
   private:
     int fail_output() const {
         const std::string path = wanted_.output.empty() ? "a temporary directory" : wanted_.output;
-        if (output_.sys() == ENOTEMPTY)
+        if (output_->sys() == ENOTEMPTY)
             return fail_usage(here_, fmt::format("--output {}: the directory is not empty", path));
-        return fail_file(here_, "make", path, output_.sys());
+        return fail_file(here_, "make", path, output_->sys());
     }
 
     int stopped() const { return 128 + stop_asked(); }
 
     int make_plan() {
         const auto paths = wanted_.paths.empty() ? default_paths() : wanted_.paths;
-        work_ = collect(paths, output_.path());
+        std::error_code unknown;
+        work_ = collect(paths, std::filesystem::weakly_canonical(wanted_.output, unknown).string());
         if (!work_.missing.empty())
             return fail_file(here_, "read", work_.missing.front().path, work_.missing.front().sys);
         if (wanted_.limit_bytes) limit_to(work_, *wanted_.limit_bytes, 1);
-        output_.fit(work_);
+        output_.emplace(wanted_.output, work_.bytes);
+        if (output_->sys() != 0) return fail_output();
+        output_->fit(work_);
 
         const std::uint64_t found = work_.files.size();
         shown_.phase(fmt::format("reading {}, {}, for their SHA-256", human_plural(found, "file"),
-                                 human_size(work_.bytes)));
+                                 megabytes(work_.bytes)));
         hash_sources(work_, [&](std::uint64_t count) { shown_.counted(count, found); });
         if (stop_asked() != 0) return stopped();
         say_left_out(shown_, work_);
@@ -113,8 +117,8 @@ class job {
 
         deal(work_, wanted_.producers, wanted_.message_bytes - sizeof(message_header),
              wanted_.seed);
-        const int sys = output_.prepare(work_);
-        return sys == 0 ? exit_ok : fail_file(here_, "make", output_.path(), sys);
+        const int sys = output_->prepare(work_);
+        return sys == 0 ? exit_ok : fail_file(here_, "make", output_->path(), sys);
     }
 
     std::optional<ledger> make_ledger() const {
@@ -128,18 +132,19 @@ class job {
                     .wait = wanted_.mailbox.wait.value_or(hawser::wait_mode::adaptive),
                     .fault = wanted_.fault,
                     .address = fmt::format("shm:demo-{}-{:06x}", ::getpid(), run & 0xFFFFFF),
-                    .output = output_.path()});
+                    .output = output_->path()});
     }
 
     outcome carry(ledger& notes) {
         shown_.phase(fmt::format(
             "sending {}, {}, as {}: {} -> {} -> {}", human_plural(work_.files.size(), "file"),
-            human_size(work_.bytes), human_plural(work_.chunks, "message"),
+            megabytes(work_.bytes), human_plural(work_.chunks, "message"),
             human_plural(wanted_.producers, "producer"), notes.header().address.data(),
             human_plural(wanted_.consumers, "consumer")));
-        outcome done = demo::run(notes, wanted_, [&](const auto& workers, const auto& kills) {
-            shown_.streaming(notes, workers, kills);
-        });
+        outcome done =
+            demo::run(notes, wanted_, [&](const auto& workers, const auto& kills, bool last) {
+                shown_.streaming(notes, workers, kills, last);
+            });
         for (const std::string& problem : done.problems)
             shown_.say(fmt::format("demo: {}", printable(problem)));
         return done;
@@ -148,12 +153,12 @@ class job {
     verification check(const ledger& notes) {
         const std::uint64_t all = work_.files.size();
         shown_.phase(fmt::format("comparing {} by SHA-256", human_plural(all, "file")));
-        return verify(work_, notes, output_.path(),
+        return verify(work_, notes, output_->path(),
                       [&](std::uint64_t count) { shown_.counted(count, all); });
     }
 
     int finish(const ledger& notes, const outcome& done, const verification& files) {
-        report made{wanted_, work_, notes, done, files, {}, {}, 0};
+        report made{wanted_, work_, notes, done, files, output_->place(), {}, {}, 0};
         const std::string address = notes.header().address.data();
         if (!done.mailbox_gone && !done.stopped && done.problems.empty())
             made.left_behind.push_back(fmt::format("{} outlived its last participant", address));
@@ -162,15 +167,16 @@ class job {
 
         const bool keeps = (wanted_.keep || !wanted_.output.empty()) && stop_asked() == 0;
         if (keeps) {
-            made.kept = output_.path();
-            output_.keep();
-        } else if (std::string rest = output_.remove(); !rest.empty()) {
+            made.kept = output_->path();
+            output_->keep();
+        } else if (std::string rest = output_->remove(); !rest.empty()) {
             made.left_behind.push_back(std::move(rest));
         }
         made.total_ns = now_ns() - began_ns_;
         shown_.close();
         if (stop_asked() != 0) return say_stopped(made);
         const bool written = here_.json ? print_json(made) : print_summary(here_, made);
+        if (!written && errno == EPIPE) die_of_broken_pipe();
         if (!written) return fail_file(here_, "write", "stdout", errno);
         return made.passed() ? exit_ok : exit_failed;
     }
@@ -188,7 +194,7 @@ class job {
     const settings wanted_;
     const std::uint64_t began_ns_ = now_ns();
     screen shown_;
-    output_directory output_;
+    std::optional<output_directory> output_;
     plan work_;
 };
 
@@ -276,7 +282,8 @@ void add_flags(CLI::App* verb, const std::shared_ptr<flags>& given) {
     add_choice(verb, "--wait", given->wait, "adaptive|spin|block", "how to wait (adaptive)");
     add_size(verb, "--limit", wanted.limit_bytes,
              "leave out the largest files beyond this sum (all that fits on the disk)");
-    verb->add_option("--output", wanted.output, "write the results here, and keep them")
+    verb->add_option("--output", wanted.output,
+                     "write the results here, and keep them (else $TMPDIR, memory or /tmp)")
         ->type_name("DIRECTORY");
     verb->add_flag("--keep", wanted.keep, "keep the results, and say where they are");
     verb->add_flag("--verbose", wanted.verbose, "every file with both digests");
@@ -300,6 +307,8 @@ void catch_stops() noexcept {
         if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
         sigaction(signal, &action, nullptr);
     }
+    // A reader that goes away is noticed at the end, when everything has been taken away.
+    std::signal(SIGPIPE, SIG_IGN);
 }
 
 int stop_asked() noexcept {

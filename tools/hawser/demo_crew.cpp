@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -21,9 +21,11 @@ namespace tool::demo {
 
 namespace {
 
-constexpr int ledger_number = 3; // the descriptor of the ledger in a worker
-constexpr int looks_before_kill = 60;
-constexpr std::chrono::microseconds between_looks{300};
+constexpr int ledger_number = 3;  // the descriptor of the ledger in a worker
+constexpr int most_attempts = 50; // at an instant that is worth a kill
+constexpr int most_looks = 300;
+constexpr int most_idle_looks = 20; // in a row, without any message
+constexpr std::uint64_t look_ns = 1'000'000;
 
 std::string own_program() {
     std::array<char, 4096> path{};
@@ -66,6 +68,40 @@ std::string describe_end(int status, const worker_record& record) {
                            ::strsignal(WTERMSIG(status)),
                            describe(static_cast<activity>(record.doing.load())));
     return fmt::format("ended with status {} and said nothing", WEXITSTATUS(status));
+}
+
+// A producer that is held back will not come to any other point before it is killed.
+bool hits(const worker_record& record, activity wanted) {
+    const auto doing = static_cast<activity>(record.doing.load());
+    return doing == wanted || doing == activity::held_back;
+}
+
+std::uint64_t messages_moved(const ledger& notes) {
+    std::uint64_t total = 0;
+    for (const worker_record& record : notes.workers()) total += record.messages;
+    return total;
+}
+
+// True once it hits; false if that does not happen, or no message moves any more. The worker runs
+// on meanwhile: stopping it only to look would put a consumer that sleeps in the kernel behind all
+// others, and it would never be given a message again.
+bool wait_for(ledger& notes, const worker_record& record, activity wanted) {
+    const ledger_header& head = notes.header();
+    const auto passes = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(head.producers, head.chunks / (4 * most_looks)));
+    std::uint64_t moved = 0;
+    int idle_looks = 0;
+    for (int look = 0; look < most_looks && idle_looks < most_idle_looks; ++look) {
+        notes.header().passes = passes;
+        const std::uint64_t until_ns = now_ns() + look_ns;
+        while (now_ns() < until_ns) {
+            if (hits(record, wanted)) return true;
+            std::this_thread::yield();
+        }
+        const std::uint64_t before = std::exchange(moved, messages_moved(notes));
+        idle_looks = moved == before ? idle_looks + 1 : 0;
+    }
+    return false;
 }
 
 } // namespace
@@ -140,13 +176,15 @@ bool crew::kill_while(std::size_t at, activity wanted, killing& done) {
     crew_member& member = members_[at];
     if (!member.running) return false;
     const worker_record& record = notes_.worker(member.role, member.index);
-    for (int look = 1;; ++look) {
+    for (int attempt = 1;; ++attempt) {
+        const bool seen = wait_for(notes_, record, wanted);
         if (!stop(member.pid)) return false;
         done.doing = static_cast<activity>(record.doing.load());
-        if (done.doing == wanted || look == looks_before_kill) break;
+        // What was seen may have been over before the worker was stopped; then once more.
+        if (hits(record, wanted) || !seen || attempt == most_attempts) break;
         ::kill(member.pid, SIGCONT);
-        std::this_thread::sleep_for(between_looks);
     }
+    notes_.header().passes = 0;
     done.role = member.role;
     done.index = member.index;
     done.pid = member.pid;

@@ -65,7 +65,7 @@ std::string_view describe(activity value) noexcept {
     case activity::sending:
         return "was sending a message";
     case activity::held_back:
-        return "was held back for the kills";
+        return "was about to send a message";
     case activity::receiving:
         return "was receiving";
     case activity::writing:

@@ -37,7 +37,7 @@ enum class activity : std::uint32_t {
     starting,  // not yet at the mailbox
     filling,   // producer: has a loan and reads the file into it
     sending,   // producer: inside send() or loan_for()
-    held_back, // producer: waits for the kills, see ledger_header::gate_open
+    held_back, // producer: has a filled loan and waits for the kills, see ledger_header::gate_open
     receiving, // consumer: inside receive()
     writing,   // consumer: has a message and writes it out
     done,
@@ -87,8 +87,10 @@ struct ledger_header {
     hawser::wait_mode wait = hawser::wait_mode::adaptive;
     sabotage fault = sabotage::none;
     // The last part of each producer's share is held back until the kills are over, so that they
-    // fall into the middle of the work also where there is little of it.
+    // fall into the middle of the work also where there is little of it. Until then a message
+    // passes for each pass given, but never a producer's last one.
     std::atomic<std::uint32_t> gate_open{};
+    std::atomic<std::uint32_t> passes{};
     std::array<char, 128> address{};
     std::array<char, 4096> output{}; // directory of the results
 };

@@ -7,7 +7,10 @@
 #include <set>
 #include <system_error>
 
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -17,21 +20,33 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* memory_place = "/dev/shm";
 constexpr std::uint64_t spare_bytes = std::uint64_t{32} * 1024 * 1024; // left free for others
 
-std::string temporary_directory() {
+// Bytes that can be written to files in memory there; 0 if it is on a disk.
+std::uint64_t free_memory_at(const char* directory) {
+    struct statfs found {};
+    if (::statfs(directory, &found) != 0 || found.f_type != TMPFS_MAGIC) return 0;
+    const auto pages = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_AVPHYS_PAGES)));
+    const std::uint64_t machine_bytes = pages * static_cast<std::uint64_t>(::getpagesize());
+    const std::uint64_t there_bytes = found.f_bavail * static_cast<std::uint64_t>(found.f_bsize);
+    return std::min(there_bytes, machine_bytes);
+}
+
+std::string temporary_directory(std::uint64_t bytes) {
     const char* base = std::getenv("TMPDIR");
-    std::string name =
-        fmt::format("{}/hawser-demo.XXXXXX", base != nullptr && *base != '\0' ? base : "/tmp");
+    if (base == nullptr || *base == '\0')
+        base = free_memory_at(memory_place) / 4 >= bytes + spare_bytes ? memory_place : "/tmp";
+    std::string name = fmt::format("{}/hawser-demo.XXXXXX", base);
     return ::mkdtemp(name.data()) != nullptr ? name : std::string();
 }
 
 } // namespace
 
-output_directory::output_directory(const std::string& wanted) {
+output_directory::output_directory(const std::string& wanted, std::uint64_t bytes) {
     std::error_code failed;
     if (wanted.empty()) {
-        path_ = temporary_directory();
+        path_ = temporary_directory(bytes);
         own_ = !path_.empty();
         sys_ = own_ ? 0 : errno;
     } else {
@@ -49,6 +64,11 @@ output_directory::output_directory(const std::string& wanted) {
 
 output_directory::~output_directory() {
     if (!kept_) remove();
+}
+
+std::string output_directory::place() const {
+    const std::string base = path_.substr(0, path_.rfind('/'));
+    return free_memory_at(path_.c_str()) > 0 ? base + ", in memory" : base;
 }
 
 void output_directory::fit(plan& made) const {

@@ -12,8 +12,10 @@ namespace tool::demo {
 
 class output_directory {
   public:
-    // An empty path: a temporary directory, below $TMPDIR or /tmp.
-    explicit output_directory(const std::string& wanted);
+    // An empty path: a temporary directory for so many bytes, below $TMPDIR if that is set. Else in
+    // memory (/dev/shm) if it takes at most a quarter of what is free there, so that the figures
+    // are of the messages and not of the disk; else below /tmp.
+    output_directory(const std::string& wanted, std::uint64_t bytes);
     // Takes away all that is in it, and itself if it made it; not after keep().
     ~output_directory();
     output_directory(const output_directory&) = delete;
@@ -22,6 +24,8 @@ class output_directory {
     // 0, or the errno of making it: ENOTEMPTY if it holds something that is not the demo's.
     [[nodiscard]] int sys() const noexcept { return sys_; }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    // Where it is, for people: "/dev/shm, in memory".
+    [[nodiscard]] std::string place() const;
 
     // Leaves out of the plan what does not fit.
     void fit(plan& made) const;

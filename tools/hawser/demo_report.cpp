@@ -15,7 +15,7 @@ namespace tool::demo {
 namespace {
 
 constexpr std::string_view stall_definition =
-    "the longest time between two messages of one process that was neither killed nor a successor";
+    "longest time between two messages of a process neither killed nor a successor";
 constexpr std::string_view latency_definition =
     "from before send to after receive, queueing included; without redelivered messages";
 constexpr std::size_t most_shown = 10; // files in a list of the summary
@@ -58,11 +58,6 @@ std::string time_text(std::uint64_t ns) {
     return human_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(ns)));
 }
 
-std::string megabytes(std::uint64_t bytes) {
-    const double value = static_cast<double>(bytes) / 1e6;
-    return fmt::format("{:.{}f} MB", value, value < 10 ? 2 : value < 100 ? 1 : 0);
-}
-
 // What became of the message that a killed consumer held.
 struct comeback {
     std::uint64_t after_ns = 0;
@@ -90,7 +85,7 @@ std::optional<std::uint64_t> resumed_after(const ledger& notes, const killing& o
 
 std::string describe(const report& of, const killing& each) {
     const std::uint64_t percent = each.messages_before * 100 / of.notes.header().chunks;
-    return fmt::format("{} (pid {}) by SIGKILL after {} % of the messages, while it {}",
+    return fmt::format("{} (pid {}) by SIGKILL at {} %, while it {}",
                        name_of(each.role, each.index), each.pid, percent, describe(each.doing));
 }
 
@@ -148,7 +143,8 @@ class printer {
         line("files",
              judged(good, fmt::format("{} of {} identical (SHA-256)",
                                       human_count(of_.files.identical), human_count(all))) +
-                 fmt::format(", {}", megabytes(of_.work.bytes)));
+                 fmt::format(", {}; results in {}", megabytes(of_.work.bytes),
+                             printable(of_.place)));
         if (of_.files.changed > 0)
             line("",
                  fmt::format("{} changed while they were read, which is no fault of the messages",
@@ -189,15 +185,19 @@ class printer {
 
     void survivors() {
         const stall& gap = of_.run.longest_gap;
-        if (gap.who.empty()) return;
+        if (gap.who.empty()) {
+            line("survivors", "none that had two messages: there is no stall to measure");
+            return;
+        }
         line("survivors",
              fmt::format("longest stall {} ({}); longest wait inside hawser {}", time_text(gap.ns),
                          gap.who, time_text(of_.run.longest_call.ns)));
         line("", dim(fmt::format("stall: {}", stall_definition)));
         if (const std::uint64_t held = count(of_.notes).held_back_ns; held > 0)
-            line("", dim(fmt::format("little work: producers were held back for {} in all, "
-                                     "so that the kills hit the middle of it",
-                                     time_text(held))));
+            line("",
+                 dim(fmt::format("the demo held producers back for {} in all, so that the kills "
+                                 "hit the middle of the work",
+                                 time_text(held))));
     }
 
     void speed() {
@@ -337,17 +337,23 @@ json times_to_json(const report& of) {
 
 } // namespace
 
+std::string megabytes(std::uint64_t bytes) {
+    const double value = static_cast<double>(bytes) / 1e6;
+    return fmt::format("{:.{}f} MB", value, value < 10 ? 2 : value < 100 ? 1 : 0);
+}
+
 bool report::passed() const {
     return run.problems.empty() && files.different == 0 && left_behind.empty() &&
            files.identical + files.changed == work.files.size();
 }
 
 bool print_summary(const context& here, const report& of) {
+    std::string shown;
     if (of.wanted.verbose)
         for (const planned_file& file : of.work.files)
-            fmt::print("{:<14}  {}  {}  {}\n", name_of(file.found), to_hex(file.source),
-                       to_hex(file.result), printable(file.path));
-    const std::string shown = printer(here, of).text();
+            shown += fmt::format("{:<14}  {}  {}  {}\n", name_of(file.found), to_hex(file.source),
+                                 to_hex(file.result), printable(file.path));
+    shown += printer(here, of).text();
     return std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() &&
            std::fflush(stdout) == 0;
 }
@@ -370,6 +376,7 @@ bool print_json(const report& of) {
     for (const std::string& each : of.run.problems) document["problems"].push_back(text(each));
     document["left_behind"] = json::array();
     for (const std::string& each : of.left_behind) document["left_behind"].push_back(text(each));
+    document["place"] = text(of.place);
     if (!of.kept.empty()) document["results"] = text(of.kept);
     return print_document(document);
 }

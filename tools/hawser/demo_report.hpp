@@ -23,6 +23,7 @@ struct report {
     const ledger& notes;
     const outcome& run;
     verification files;
+    std::string place;                    // of the results
     std::vector<std::string> left_behind; // what could not be taken away
     std::string kept;                     // the directory of the results, if it stays
     std::uint64_t total_ns = 0;           // from the first look at a file to the last
@@ -30,6 +31,9 @@ struct report {
     // Not one byte differs, nobody failed, and nothing is left behind.
     [[nodiscard]] bool passed() const;
 };
+
+// "116 MB", in millions of bytes as the throughput is.
+std::string megabytes(std::uint64_t bytes);
 
 // On stdout. False if stdout can't take it.
 [[nodiscard]] bool print_summary(const context& here, const report& of);

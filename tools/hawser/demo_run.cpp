@@ -95,8 +95,9 @@ class runner {
             for (std::string& accident : workers_.bury())
                 made_.problems.push_back(std::move(accident));
             step();
-            watch_(workers_, made_.kills);
-            if (!any_running()) return;
+            const bool over = !any_running();
+            watch_(workers_, made_.kills, over);
+            if (over) return;
             std::this_thread::sleep_for(tick);
         }
     }
@@ -119,8 +120,7 @@ class runner {
         const auto producers = notes_.workers().first(notes_.header().producers);
         const bool held_back = std::ranges::all_of(producers, [](const worker_record& record) {
             const auto doing = static_cast<activity>(record.doing.load());
-            const bool at_last = record.next_chunk + 1 >= record.end_chunk;
-            return doing == activity::done || (doing == activity::held_back && at_last);
+            return doing == activity::done || doing == activity::held_back;
         });
         return held_back &&
                received >= sum(notes_, &worker_record::messages, worker_role::producer);

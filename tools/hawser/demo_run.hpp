@@ -39,8 +39,8 @@ struct outcome {
     bool mailbox_gone = false;                   // by itself, with its last participant
 };
 
-// Shows how it goes; called often.
-using watcher = std::function<void(const crew&, const std::vector<killing>&)>;
+// Shows how it goes; called often, and once more when the last message has come.
+using watcher = std::function<void(const crew&, const std::vector<killing>&, bool last)>;
 
 outcome run(ledger& notes, const settings& wanted, const watcher& watch);
 

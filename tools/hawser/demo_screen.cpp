@@ -57,6 +57,12 @@ std::string fitted(std::string_view line, std::size_t columns) {
     return kept;
 }
 
+// A stderr that takes nothing is no reason to end a run.
+void write(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+}
+
 std::string padded(std::string text, std::size_t shown, std::size_t width) {
     if (shown < width) text.append(width - shown, ' ');
     return text;
@@ -84,8 +90,7 @@ void screen::phase(const std::string& what) {
 
 void screen::say(const std::string& line) {
     clear();
-    fmt::print(stderr, "{}\n", line);
-    std::fflush(stderr);
+    write(line + '\n');
 }
 
 bool screen::due() {
@@ -102,9 +107,9 @@ void screen::counted(std::uint64_t done, std::uint64_t total) {
           fmt::format("  {}  {} of {}", bar(done, total), human_count(done), human_count(total))});
 }
 
-void screen::streaming(const ledger& notes, const crew& workers,
-                       const std::vector<killing>& kills) {
-    if (!due()) return;
+void screen::streaming(const ledger& notes, const crew& workers, const std::vector<killing>& kills,
+                       bool last) {
+    if (!(last ? terminal_ : due())) return;
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
     for (const worker_record& record : notes.workers().subspan(notes.header().producers)) {
@@ -134,7 +139,9 @@ void screen::streaming(const ledger& notes, const crew& workers,
         lines.push_back(fmt::format("  kill -9 {}  {} while it {}; successor {}", each.pid,
                                     name_of(each.role, each.index), describe(each.doing),
                                     each.successor));
+    if (last) lines.emplace_back();
     draw(lines);
+    if (last) drawn_ = 0;
 }
 
 std::string screen::worker_cell(const ledger& notes, const crew_member& member) const {
@@ -169,13 +176,11 @@ void screen::draw(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) block += fitted(line, columns) + "\033[K\n";
     block += "\033[J";
     drawn_ = lines.size();
-    std::fwrite(block.data(), 1, block.size(), stderr);
-    std::fflush(stderr);
+    write(block);
 }
 
 void screen::clear() {
-    if (drawn_ > 0) fmt::print(stderr, "\033[{}A\r\033[J", drawn_);
-    std::fflush(stderr);
+    if (drawn_ > 0) write(fmt::format("\033[{}A\r\033[J", drawn_));
     drawn_ = 0;
 }
 

@@ -26,8 +26,9 @@ class screen {
     void phase(const std::string& what);
     // How far the phase is.
     void counted(std::uint64_t done, std::uint64_t total);
-    // How far the messages are.
-    void streaming(const ledger& notes, const crew& workers, const std::vector<killing>& kills);
+    // How far the messages are. The last picture stays.
+    void streaming(const ledger& notes, const crew& workers, const std::vector<killing>& kills,
+                   bool last);
     // The block has served.
     void close() { clear(); }
     // A line that stays.

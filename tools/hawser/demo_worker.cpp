@@ -21,8 +21,6 @@ namespace tool::demo {
 
 namespace {
 
-constexpr std::uint64_t trickle_ns = 1'000'000; // between two messages at the gate
-
 // Only this process writes these counters, so a load and a store are as good as a CAS.
 void raise_to(std::atomic<std::uint64_t>& record, std::uint64_t value) {
     if (value > record) record = value;
@@ -96,7 +94,6 @@ class producer : public worker {
         if (!out) return fail(out.why().describe());
         opened();
         for (std::uint64_t chunk = record_.next_chunk; chunk < record_.end_chunk; ++chunk) {
-            if (chunk >= record_.gate_chunk) wait_at_gate(chunk);
             record_.chunk = chunk;
             if (const auto done = send_chunk(*out, chunk); !done)
                 return fail(done.why().describe());
@@ -127,6 +124,7 @@ class producer : public worker {
         const std::size_t got = fill(lent->bytes().subspan(sizeof head), file, head.offset);
         head.length = static_cast<std::uint32_t>(got);
         lent->shrink(sizeof head + got);
+        if (chunk >= record_.gate_chunk) wait_at_gate(chunk);
         head.sent_ns = now_ns();
         std::memcpy(lent->bytes().data(), &head, sizeof head);
 
@@ -168,17 +166,23 @@ class producer : public worker {
         return filled;
     }
 
-    // A message now and then gets through, so that there is work when the kill comes; the last one
-    // does not.
     void wait_at_gate(std::uint64_t chunk) {
         if (notes_.header().gate_open != 0) return;
         const std::uint64_t since_ns = now_ns();
         const bool last = chunk + 1 == record_.end_chunk;
         at(activity::held_back);
-        while (notes_.header().gate_open == 0 && (last || now_ns() - since_ns < trickle_ns))
-            std::this_thread::sleep_for(std::chrono::microseconds(200));
+        while (notes_.header().gate_open == 0 && (last || !take_pass()))
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
         record_.held_back_ns += now_ns() - since_ns;
         last_ns_ = 0; // the wait was the demo's own, no stall
+    }
+
+    bool take_pass() {
+        auto& passes = notes_.header().passes;
+        std::uint32_t left = passes;
+        while (left > 0 && !passes.compare_exchange_weak(left, left - 1)) {
+        }
+        return left > 0;
     }
 
     open_file source_;

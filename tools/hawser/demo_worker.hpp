@@ -3,8 +3,7 @@
 // the other workers not at all.
 //
 // - A producer takes a loan, reads its file straight into it, sends it, and notes in the ledger
-// that
-//   it has. Killed in between, its successor sends the same message once more.
+//   that it has. Killed in between, its successor sends the same message once more.
 // - A consumer receives, writes the bytes out of the mailbox's memory into the result, notes that,
 //   and then releases the message. Killed in between, the message comes again to another one.
 // - So every message arrives at least once, and the notes in the ledger make it exactly once.
