@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ result<bell> bell::listen(int fd, bell_tone tone) noexcept {
     made.watch_ = unique_fd{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
     if (!made.watch_) return failure("inotify_init", errno);
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
-    const std::uint32_t events = (tone == bell_tone::read ? IN_ACCESS : IN_MODIFY) | IN_CLOSE_WRITE;
+    const std::uint32_t events =
+        (tone == bell_tone::touch ? IN_ATTRIB : IN_MODIFY) | IN_CLOSE_WRITE;
     if (::inotify_add_watch(made.watch_.get(), path.c_str(), events) < 0)
         return failure("inotify_add_watch", errno);
     made.self_ = unique_fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
@@ -56,31 +58,31 @@ void bell::remind_after_ns(std::int64_t delay_ns) noexcept {
     ::timerfd_settime(timer_.get(), 0, &once, nullptr);
 }
 
-bool bell::quiet() noexcept {
+bell::heard bell::quiet() noexcept {
     std::uint64_t count = 0;
     [[maybe_unused]] auto got = ::read(self_.get(), &count, sizeof count);
-    // A reminder that rang stands for the departure which set it.
-    bool departed = ::read(timer_.get(), &count, sizeof count) == sizeof count;
+    heard news;
+    news.reminded = ::read(timer_.get(), &count, sizeof count) == sizeof count;
     alignas(inotify_event) std::array<char, 4096> events;
     while ((got = ::read(watch_.get(), events.data(), events.size())) > 0) {
         for (std::size_t at = 0; at + sizeof(inotify_event) <= static_cast<std::size_t>(got);) {
             inotify_event event;
             std::memcpy(&event, events.data() + at, sizeof event);
             // An overflow may have swallowed a departure.
-            if ((event.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW)) != 0) departed = true;
+            if ((event.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW)) != 0) news.departed = true;
             at += sizeof event + event.len;
         }
     }
-    return departed;
+    return news;
 }
 
 void bell::ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept {
-    char byte = 0;
-    if (tone == bell_tone::read) {
-        [[maybe_unused]] const auto got = ::pread(fd, &byte, 1, static_cast<off_t>(offset));
-    } else {
-        [[maybe_unused]] const auto wrote = ::pwrite(fd, &byte, 1, static_cast<off_t>(offset));
+    if (tone == bell_tone::touch) {
+        ::futimens(fd, nullptr);
+        return;
     }
+    const char byte = 0;
+    [[maybe_unused]] const auto wrote = ::pwrite(fd, &byte, 1, static_cast<off_t>(offset));
 }
 
 } // namespace hawser::os

@@ -1,10 +1,10 @@
 // A descriptor to poll that other processes can ring through a file they all have open, with
 // nothing else between them.
 //
-// Whoever rings reads or writes one byte of the file with a system call; inotify tells every
-// process that listens. Nothing has a name, nothing is left behind, whoever may open the file may
-// ring, and it works across PID and network namespaces. The kernel itself rings `departed` when a
-// process that had the file open for writing closes it or dies.
+// Whoever rings touches the file with a system call, and inotify tells every process that listens.
+// Nothing has a name, nothing is left behind, whoever may write the file may ring, and it works
+// across PID and network namespaces. Reading the file, as observers do, rings nothing. The kernel
+// itself rings `departed` when a process that had the file open for writing closes it or dies.
 //
 // - fd() is an epoll descriptor (readable when rung), so it nests in epoll, poll and select.
 // Level-triggered until quiet().
@@ -21,8 +21,8 @@
 namespace hawser::os {
 
 enum class bell_tone : std::uint8_t {
-    read,  // rung by reading a byte of the file
-    write, // rung by writing one
+    touch, // rung by setting the file's times
+    write, // rung by writing a byte of it
 };
 
 class bell {
@@ -37,8 +37,12 @@ class bell {
     void ring_self() noexcept;
     // Makes fd() readable once more after a while.
     void remind_after_ns(std::int64_t delay_ns) noexcept;
-    // Takes back all that rang. True if somebody departed since the last time.
-    bool quiet() noexcept;
+    // Takes back all that rang, and says what it was besides the tone.
+    struct heard {
+        bool departed = false; // somebody who had the file open for writing closed it, or died
+        bool reminded = false; // remind_after_ns() is over
+    };
+    heard quiet() noexcept;
 
     // Rings everyone who listens to the file for this tone. Writing puts a zero at offset.
     static void ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept;

@@ -27,30 +27,30 @@ class Bell : public testing::Test {
 };
 
 TEST_F(Bell, EachToneIsForThoseWhoListenToIt) {
-    bell reading = bell::listen(fd_.get(), bell_tone::read).value();
+    bell reading = bell::listen(fd_.get(), bell_tone::touch).value();
     bell writing = bell::listen(fd_.get(), bell_tone::write).value();
     EXPECT_FALSE(is_readable(reading.fd()));
     EXPECT_FALSE(is_readable(writing.fd()));
     const unique_fd other = writer();
-    bell::ring_others(other.get(), bell_tone::read, 8);
+    bell::ring_others(other.get(), bell_tone::touch, 8);
     EXPECT_TRUE(is_readable(reading.fd(), for_ever));
     EXPECT_FALSE(is_readable(writing.fd()));
-    EXPECT_FALSE(reading.quiet()) << "nobody departed";
+    EXPECT_FALSE(reading.quiet().departed) << "nobody departed";
     bell::ring_others(other.get(), bell_tone::write, 8);
     EXPECT_TRUE(is_readable(writing.fd(), for_ever));
     EXPECT_FALSE(is_readable(reading.fd()));
-    EXPECT_FALSE(writing.quiet());
+    EXPECT_FALSE(writing.quiet().departed);
 }
 
 TEST_F(Bell, StaysReadableUntilQuiet) {
-    bell one = bell::listen(fd_.get(), bell_tone::read).value();
+    bell one = bell::listen(fd_.get(), bell_tone::touch).value();
     const unique_fd other = writer();
-    for (int i = 0; i < 300; ++i) bell::ring_others(other.get(), bell_tone::read, 0);
+    for (int i = 0; i < 300; ++i) bell::ring_others(other.get(), bell_tone::touch, 0);
     EXPECT_TRUE(is_readable(one.fd(), for_ever));
     EXPECT_TRUE(is_readable(one.fd()));
     one.quiet();
     EXPECT_FALSE(is_readable(one.fd()));
-    bell::ring_others(other.get(), bell_tone::read, 0);
+    bell::ring_others(other.get(), bell_tone::touch, 0);
     EXPECT_TRUE(is_readable(one.fd(), for_ever)) << "and rings again";
 }
 
@@ -65,13 +65,13 @@ TEST_F(Bell, RingingWithAWriteChangesOnlyItsByteToZero) {
 }
 
 TEST_F(Bell, RingSelfIsForOneselfOnly) {
-    bell one = bell::listen(fd_.get(), bell_tone::read).value();
-    bell two = bell::listen(fd_.get(), bell_tone::read).value();
+    bell one = bell::listen(fd_.get(), bell_tone::touch).value();
+    bell two = bell::listen(fd_.get(), bell_tone::touch).value();
     one.ring_self();
     one.ring_self();
     EXPECT_TRUE(is_readable(one.fd()));
     EXPECT_FALSE(is_readable(two.fd()));
-    EXPECT_FALSE(one.quiet());
+    EXPECT_FALSE(one.quiet().departed);
     EXPECT_FALSE(is_readable(one.fd()));
 }
 
@@ -81,16 +81,16 @@ TEST_F(Bell, TheCloseOfAWriterIsADeparture) {
     EXPECT_FALSE(is_readable(one.fd()));
     other.reset();
     EXPECT_TRUE(is_readable(one.fd(), for_ever));
-    EXPECT_TRUE(one.quiet());
-    EXPECT_FALSE(one.quiet()) << "told once";
+    EXPECT_TRUE(one.quiet().departed);
+    EXPECT_FALSE(one.quiet().departed) << "told once";
     unique_fd reader = open_again(fd_.get(), access_kind::read_only).value();
     reader.reset();
-    EXPECT_FALSE(one.quiet()) << "one who could only look was never there";
+    EXPECT_FALSE(one.quiet().departed) << "one who could only look was never there";
 }
 
 TEST_F(Bell, TheDeathOfAWriterIsADeparture) {
     if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
-    bell one = bell::listen(fd_.get(), bell_tone::read).value();
+    bell one = bell::listen(fd_.get(), bell_tone::touch).value();
     const test::beacon open;
     const test::beacon never_raised;
     test::child other("writer", [&] {
@@ -102,28 +102,28 @@ TEST_F(Bell, TheDeathOfAWriterIsADeparture) {
     one.quiet();
     other.kill();
     EXPECT_TRUE(is_readable(one.fd(), for_ever));
-    EXPECT_TRUE(one.quiet());
+    EXPECT_TRUE(one.quiet().departed);
 }
 
 TEST_F(Bell, AReminderRingsAndStandsForADeparture) {
-    bell one = bell::listen(fd_.get(), bell_tone::read).value();
+    bell one = bell::listen(fd_.get(), bell_tone::touch).value();
     one.remind_after_ns(1);
     EXPECT_TRUE(is_readable(one.fd(), for_ever));
-    EXPECT_TRUE(one.quiet());
+    EXPECT_TRUE(one.quiet().departed);
     EXPECT_FALSE(is_readable(one.fd()));
-    EXPECT_FALSE(one.quiet());
+    EXPECT_FALSE(one.quiet().departed);
     one.remind_after_ns(3'600'000'000'000);
     EXPECT_FALSE(is_readable(one.fd())) << "in an hour";
 }
 
 TEST_F(Bell, NestsInEpoll) {
-    bell one = bell::listen(fd_.get(), bell_tone::read).value();
+    bell one = bell::listen(fd_.get(), bell_tone::touch).value();
     const unique_fd outer(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event{};
     event.events = EPOLLIN;
     ASSERT_EQ(::epoll_ctl(outer.get(), EPOLL_CTL_ADD, one.fd(), &event), 0);
     EXPECT_EQ(::epoll_wait(outer.get(), &event, 1, 0), 0);
-    bell::ring_others(writer().get(), bell_tone::read, 0);
+    bell::ring_others(writer().get(), bell_tone::touch, 0);
     EXPECT_EQ(::epoll_wait(outer.get(), &event, 1, for_ever), 1);
     EXPECT_TRUE(is_readable(outer.get()));
     one.quiet();

@@ -1,6 +1,6 @@
 // A file descriptor with an owner, and errno as hawser::error.
 //
-// - Every descriptor is close-on-exec. One that is registered with a fork_guard (fork.hpp) is
+// - Every descriptor is close-on-exec. One that is registered with a fork_guard (process.hpp) is
 // closed in a fork child.
 #pragma once
 

@@ -79,6 +79,10 @@ unsigned fork_generation() noexcept {
     return forks;
 }
 
+std::mutex& fork_safe_mutex() noexcept {
+    return fork_list::instance().mutex;
+}
+
 identity own_identity() noexcept {
     identity self;
     self.pid = static_cast<std::uint32_t>(::getpid());

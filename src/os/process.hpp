@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 
 #include "os/fd.hpp"
 
@@ -22,6 +23,10 @@ struct identity {
 identity own_identity() noexcept;
 
 unsigned fork_generation() noexcept;
+
+// A mutex that no fork can leave locked in the child: for the few tables that all of a process's
+// end points share. Not recursive, and not to be held while a fork_guard is made or destroyed.
+std::mutex& fork_safe_mutex() noexcept;
 
 // Owns a descriptor that a fork child must not keep.
 class fork_guard {

@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::uint32_t class_shift = 24;
 
-// Blocks smaller than a page share it with others and can't be given back one by one.
-bool can_be_given_back(const block_class& of) noexcept {
-    return of.block_bytes % os::page_bytes() == 0;
-}
-
 } // namespace
 
 // The words of a class, or none if the class has not been used yet.
@@ -100,8 +95,6 @@ bool participant::within_budget(std::uint32_t chunk) noexcept {
     const std::uint64_t allowed = memory_->shape().max_memory;
     std::uint64_t in_use = bytes_in_memory();
     for (std::uint32_t k = 0; k < memory_->plan().class_count && in_use > allowed; ++k) {
-        const segment::block_class& of = memory_->plan().classes[k];
-        if (!can_be_given_back(of)) continue;
         const auto blocks = pool(k);
         while (in_use > allowed) {
             const auto free = sync::claim(blocks, searches_[k], true, chunk);
@@ -110,18 +103,17 @@ bool participant::within_budget(std::uint32_t chunk) noexcept {
             sync::set_backed(blocks, free.block, chunk, false);
             give_back(k, free.block);
             sync::free_block(blocks, free.block, chunk);
-            in_use -= of.block_bytes;
+            in_use -= memory_->plan().classes[k].block_bytes;
         }
     }
     return in_use <= allowed;
 }
 
-// Takes a block's memory away, if it shares no page with others. Its word says already that it has
-// none.
+// Takes a block's memory away. Its word says already that it has none. (With pages larger than the
+// format's, the kernel keeps a page that others share.)
 void participant::give_back(std::uint32_t block_class, std::uint32_t block) const noexcept {
     const segment::block_class& of = memory_->plan().classes[block_class];
-    if (can_be_given_back(of))
-        os::punch_hole(fd(), of.data_at + block * of.block_bytes, of.block_bytes);
+    os::punch_hole(fd(), of.data_at + block * of.block_bytes, of.block_bytes);
 }
 
 std::uint64_t participant::bytes_in_memory() const noexcept {

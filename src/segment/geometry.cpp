@@ -23,8 +23,8 @@ constexpr std::uint64_t default_max_memory = 64 * mib;
 constexpr std::uint64_t largest_inline = 992;
 constexpr std::uint64_t common_chunk = 256;
 
-constexpr std::uint64_t page = 4096; // of the format, not of the machine
-constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46;
+constexpr std::uint64_t page = 4096;                         // of the format, not of the machine
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46; // also keeps the classes below 32
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
     return (value + to - 1) / to * to;
@@ -42,8 +42,8 @@ std::uint64_t chunk_bytes_for(std::uint64_t max_message) {
 void lay_lanes(layout& plan, const geometry& shape) {
     const bool per_sender = shape.order == order_policy::sender;
     plan.lanes = per_sender ? shape.participants : 1;
-    // With one lane many note evidence at once; with a lane per sender only that sender does, so it
-    // can be dense.
+    // With one lane many note evidence of many at once; in a sender's own lane few do, and there
+    // are many lanes.
     plan.evidence_stride = per_sender ? 1 : line_bytes / sizeof(std::uint64_t);
     const std::uint64_t evidence_bytes =
         round_up(std::uint64_t{shape.participants} * plan.evidence_stride * sizeof(std::uint64_t),
@@ -55,14 +55,13 @@ void lay_lanes(layout& plan, const geometry& shape) {
         round_up(plan.slots_in_lane + std::uint64_t{shape.capacity} * sizeof(ring_slot), page);
 }
 
-// Block sizes double from just above a chunk up to the largest message.
+// Block sizes double from a page, which can be given back alone, up to the largest message.
 void lay_blocks(layout& plan, const geometry& shape) {
     plan.class_count = 0;
     if (shape.max_message <= plan.inline_bytes) return;
-    const std::uint64_t smallest = std::bit_ceil(plan.inline_bytes + 1);
     const std::uint64_t largest = std::min(std::bit_ceil(shape.max_message), //
                                            round_up(shape.max_message, page));
-    for (std::uint64_t size = smallest;; size *= 2) {
+    for (std::uint64_t size = page;; size *= 2) {
         block_class& made = plan.classes[plan.class_count++];
         made.block_bytes = std::min(size, largest);
         made.count = static_cast<std::uint32_t>(

@@ -53,7 +53,7 @@ struct block_class {
 // Offsets in the file. Everything that different processes write at the same time is on cache lines
 // of its own.
 struct layout {
-    static constexpr std::size_t max_classes = 40;
+    static constexpr std::size_t max_classes = 32; // header::classes_used has so many bits
 
     std::uint64_t records_at = 0;
     std::uint64_t lanes_at = 0;

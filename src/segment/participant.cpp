@@ -33,6 +33,12 @@ participant::participant(opened segment, std::string path, slot_state role) noex
     : fd_(std::move(segment.fd)), memory_(std::move(segment.memory)), path_(std::move(path)),
       role_(role), generation_(os::fork_generation()) {}
 
+// The mapping may outlive us, if other end points of this process share it, and keeps our
+// description alive: so the locks are given back by hand.
+participant::~participant() {
+    if (usable()) os::unlock(fd(), door_byte, 1 + memory_->shape().participants);
+}
+
 result<participant*> participant::join(const std::string& name, const options& wanted,
                                        slot_state role) {
     const auto path = path_of(name);
@@ -91,6 +97,7 @@ result<bool> participant::try_slot(std::uint32_t slot) {
         repair(slot);
         if (role_ != slot_state::receiver && memory_->held_by(slot) != 0) {
             leave_as_orphaned(slot);
+            notify_everyone();
             return false;
         }
     }
@@ -197,6 +204,8 @@ void participant::leave() noexcept {
     for (const auto& adopted : adoptions_)
         if (!adopted->over.load()) leave_as_orphaned(adopted->slot);
     adoptions_.clear();
+    // Before our own slot is free: a receiver that sees the last sender gone must see what is left.
+    census();
     if (inherited_ != 0)
         leave_as_orphaned(slot_);
     else
@@ -372,7 +381,7 @@ os::futex_outcome participant::sleep(atomic<std::uint32_t>& event, std::uint32_t
 void participant::notify_messages() noexcept {
     const auto did = sync::notify_one(memory_->head().messages, futex_parker{});
     if (did.woke) count(counter::wakes);
-    if (did.ring) os::bell::ring_others(fd(), os::bell_tone::read, offsetof(header, bell));
+    if (did.ring) os::bell::ring_others(fd(), os::bell_tone::touch, offsetof(header, bell));
 }
 
 void participant::notify_space(std::uint32_t lane) noexcept {

@@ -17,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -146,7 +147,7 @@ class participant final : public hawser::detail::lender {
     };
 
     participant(opened segment, std::string path, slot_state role) noexcept;
-    ~participant() = default;
+    ~participant();
 
     result<void> take_slot();
     result<bool> try_slot(std::uint32_t slot);
@@ -160,6 +161,9 @@ class participant final : public hawser::detail::lender {
 
     bool lock(std::uint32_t slot) const noexcept;
     void unlock(std::uint32_t slot) const noexcept;
+    void look_for_dead(std::initializer_list<slot_state> states) noexcept;
+    template <typename ChunkOf>
+    [[nodiscard]] std::uint32_t oldest_of(std::uint32_t entries, ChunkOf&& chunk_of) const noexcept;
     void recover(std::uint32_t slot) noexcept;
     void repair(std::uint32_t slot) noexcept;
     [[nodiscard]] sync::participant_memory<atomic> words_of(std::uint32_t slot) const noexcept;

@@ -33,13 +33,18 @@ void participant::census_if_due() noexcept {
     if (last_ns.compare_exchange_strong(seen_ns, now_ns)) census();
 }
 
+// Receivers first: while a dead sender still seems to be there, no receiver takes the stream for
+// ended, and by the time that it is gone, the messages of dead receivers are to be seen.
 void participant::census() noexcept {
+    look_for_dead({slot_state::receiver, slot_state::orphaned});
+    look_for_dead({slot_state::sender});
+}
+
+void participant::look_for_dead(std::initializer_list<slot_state> states) noexcept {
     for (std::uint32_t slot = 0; slot < memory_->slots_used(); ++slot) {
         const auto state = static_cast<slot_state>(memory_->record(slot).state.load());
-        const bool lived = state == slot_state::sender || state == slot_state::receiver;
-        const bool left = state == slot_state::orphaned;
-        if (slot == slot_ || !(lived || left)) continue;
-        if (left && role_ != slot_state::receiver) {
+        if (slot == slot_ || std::ranges::find(states, state) == states.end()) continue;
+        if (state == slot_state::orphaned && role_ != slot_state::receiver) {
             // Not for us. A receiver may have looked while somebody else had the lock: tell again.
             memory_->head().orphans.fetch_add(1);
             continue;
@@ -163,19 +168,34 @@ bool participant::has_adopted() const noexcept {
            });
 }
 
+// Of some entries of a hand the one whose message was sent first. (Of different lanes any: each
+// lane's own order is kept all the same.)
+template <typename ChunkOf>
+std::uint32_t participant::oldest_of(std::uint32_t entries, ChunkOf&& chunk_of) const noexcept {
+    auto oldest = static_cast<std::uint32_t>(std::countr_zero(entries));
+    for (std::uint32_t rest = entries & (entries - 1); rest != 0; rest &= rest - 1) {
+        const auto other = static_cast<std::uint32_t>(std::countr_zero(rest));
+        if (memory_->chunk(chunk_of(other)).sequence < memory_->chunk(chunk_of(oldest)).sequence)
+            oldest = other;
+    }
+    return oldest;
+}
+
 bool participant::next_adopted(held_message& out) noexcept {
+    const auto own = [this](std::uint32_t i) { return hand_[i].chunk; };
     while (inherited_ != 0) {
-        const auto hand = static_cast<std::uint32_t>(std::countr_zero(inherited_));
-        inherited_ &= inherited_ - 1;
+        const std::uint32_t hand = oldest_of(inherited_, own);
+        inherited_ &= ~(1U << hand);
         out.sequence = memory_->chunk(hand_[hand].chunk).sequence;
         if (!open_message(hand, out.sequence, out)) continue; // forged: nothing to deliver
         out.redelivered = true;
         return true;
     }
     for (const auto& adopted : adoptions_) {
+        const auto theirs = [&](std::uint32_t i) { return adopted->chunk[i]; };
         while (adopted->undelivered != 0) {
-            const auto hand = static_cast<std::uint32_t>(std::countr_zero(adopted->undelivered));
-            adopted->undelivered &= adopted->undelivered - 1;
+            const std::uint32_t hand = oldest_of(adopted->undelivered, theirs);
+            adopted->undelivered &= ~(1U << hand);
             std::uint32_t block = 0;
             if (!payload_of(adopted->chunk[hand], block, out.bytes)) {
                 release_adopted(*adopted, hand); // forged: nothing to deliver

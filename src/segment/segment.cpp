@@ -78,7 +78,7 @@ class mapping_table {
 
     result<std::shared_ptr<shared_memory>> map(int fd, const os::file_status& file,
                                                const geometry& shape, const layout& plan) {
-        const std::lock_guard hold(mutex_);
+        const std::lock_guard hold(os::fork_safe_mutex());
         std::erase_if(entries_, [](const auto& entry) { return entry.expired(); });
         for (const auto& entry : entries_) {
             auto memory = entry.lock();
@@ -94,7 +94,6 @@ class mapping_table {
     }
 
   private:
-    std::mutex mutex_;
     std::vector<std::weak_ptr<shared_memory>> entries_;
 };
 
@@ -301,7 +300,12 @@ result<geometry> read_geometry(int fd, const os::file_status& file) {
             "the file has " + std::to_string(file.bytes) +
             " bytes, less than a mailbox's header: it was cut short, or hawser did not make it.");
     if (head.magic != magic) return corrupt("the file is not a mailbox: it does not begin as one.");
-    if (head.layout_version != layout_version || head.features != 0)
+    if (head.features != 0)
+        return error{errc::unsupported, "open"}.because(
+            "the mailbox was made by a newer hawser and needs features that this one lacks. Use "
+            "the "
+            "same hawser on both sides, or remove it when nobody uses it.");
+    if (head.layout_version != layout_version)
         return error{errc::unsupported, "open"}.because(
             "the mailbox has layout version " + std::to_string(head.layout_version) +
             " and this library reads version " + std::to_string(layout_version) +
@@ -390,7 +394,7 @@ void wake_everyone(int fd, const shared_memory& memory) noexcept {
         if (!memory.lane_ready(lane)) continue;
         write = sync::notify_all(memory.lane(lane).space, futex_parker{}).ring || write;
     }
-    if (read) os::bell::ring_others(fd, os::bell_tone::read, offsetof(header, bell));
+    if (read) os::bell::ring_others(fd, os::bell_tone::touch, offsetof(header, bell));
     if (write) os::bell::ring_others(fd, os::bell_tone::write, offsetof(header, bell));
 }
 

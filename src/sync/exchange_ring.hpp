@@ -208,15 +208,33 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
     return {ring_outcome::contended, 0, at.position};
 }
 
+namespace ring_detail {
+
+// Moves a cursor to where the lane really is, as far as the hint knows.
+template <template <typename> class Atomic>
+void catch_up(const lane_memory<Atomic>& lane, const Atomic<std::uint64_t>& hint,
+              cursor& at) noexcept {
+    // RELAXED(hint): only a start
+    const std::uint64_t hinted = hint.load(std::memory_order_relaxed);
+    if (hinted > at.position) at.jump(hinted, lane.capacity);
+}
+
+// How far the slot at the cursor is ahead of it, in turns.
+inline std::int32_t turns_ahead(const slot_word& seen, const cursor& at) noexcept {
+    return static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+}
+
+} // namespace ring_detail
+
 // True if a message waits at the cursor or behind it. Moves the cursor like try_exchange; changes
 // nothing shared.
 template <template <typename> class Atomic>
 bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
+    ring_detail::catch_up(lane, *lane.head_hint, at);
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
-        const auto ahead =
-            static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+        const auto ahead = ring_detail::turns_ahead(seen, at);
         if (ahead <= 0) return ahead == 0 && seen.full;
         at.advance(lane.capacity);
     }
@@ -226,11 +244,11 @@ bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
 // True if the lane has room at the cursor or behind it. Like has_message.
 template <template <typename> class Atomic>
 bool has_room(const lane_memory<Atomic>& lane, cursor& at) noexcept {
+    ring_detail::catch_up(lane, *lane.tail_hint, at);
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
-        const auto ahead =
-            static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+        const auto ahead = ring_detail::turns_ahead(seen, at);
         if (ahead < 0) return false;
         if (ahead == 0 && !seen.full) return true;
         at.advance(lane.capacity);

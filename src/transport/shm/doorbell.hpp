@@ -39,7 +39,11 @@ class doorbell {
               Available&& available) {
         if (!bell_) return;
         if (rung_ && available()) return;
-        if (bell_->quiet()) look_for_the_departed(self);
+        const auto heard = bell_->quiet();
+        if (heard.departed || heard.reminded) self.census();
+        // The kernel tells of a closed file a moment before it gives back the locks: look again.
+        constexpr std::int64_t shortly_ns = 2'000'000;
+        if (heard.departed) bell_->remind_after_ns(shortly_ns);
         rung_ = false;
         for (auto* event : events) sync::arm(*event, sync::event_bell);
         if (!available()) return;
@@ -48,21 +52,9 @@ class doorbell {
     }
 
   private:
-    // The kernel tells of a closed file a moment before it gives back the locks, so look again
-    // shortly.
-    void look_for_the_departed(segment::participant& self) {
-        constexpr std::int64_t shortly_ns = 2'000'000;
-        const auto before = self.memory().head().membership.load();
-        self.census();
-        if (self.memory().head().membership.load() == before && !reminded_)
-            bell_->remind_after_ns(shortly_ns);
-        reminded_ = !reminded_;
-    }
-
     os::bell_tone tone_;
     std::optional<os::bell> bell_;
     bool rung_ = false;
-    bool reminded_ = false;
 };
 
 } // namespace hawser::shm

@@ -55,7 +55,9 @@ class sender_end final : public hawser::detail::sending_end {
     result<sent> make_way(std::uint32_t hand, std::size_t size, std::uint64_t drops,
                           deadline until);
     result<sent> committed(std::size_t size, std::uint64_t drops, const sync::exchanged& done);
-    bool drop_oldest();
+    enum class dropped : std::uint8_t { one, nothing, no_spare };
+    dropped drop_oldest();
+    [[nodiscard]] error no_spare(const char* operation) const;
     void after_call();
 
     participant_handle self_;
@@ -102,7 +104,7 @@ class receiver_end final : public hawser::detail::receiving_end {
     std::uint32_t next_lane_ = 0;
     segment::held_message held_;
     sync::spinner spinner_;
-    doorbell bell_{os::bell_tone::read};
+    doorbell bell_{os::bell_tone::touch};
     std::uint64_t joins_at_open_;
     std::uint32_t membership_ = 0; // as of the last look for an end
     bool sender_was_there_;

@@ -95,6 +95,9 @@ receiver_end::state receiver_end::attempt(std::uint32_t hand, look how) {
     if (self_->has_adopted() && self_->next_adopted(held_)) return state::got;
     const state taken = take(hand);
     if (taken != state::nothing || !at_end(how)) return taken;
+    // A receiver that died just now may have a message that is not to be missed.
+    self_->census();
+    if (self_->has_adopted() && self_->next_adopted(held_)) return state::got;
     // No sender was there a moment ago; what the last one sent before it left, we see now.
     const state last = take(hand);
     return last == state::nothing ? state::closed : last;

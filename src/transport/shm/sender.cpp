@@ -57,7 +57,10 @@ sender_end::sender_end(participant_handle self, const options& wanted) noexcept
 result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) {
     const auto found = find_room(bytes.size(), until, "send");
     if (!found) return found.why();
-    if (!found->stored) return sent{0, found->drops, false};
+    if (!found->stored) {
+        self_->count(counter::dropped);
+        return sent{0, found->drops, false};
+    }
     if (!bytes.empty()) std::memcpy(found->bytes.data(), bytes.data(), bytes.size());
     auto result = commit(found->hand, bytes.size(), found->drops, until);
     self_->return_spare(found->hand);
@@ -100,11 +103,7 @@ result<sender_end::room> sender_end::find_room(std::size_t size, deadline until,
             ". Whoever creates the mailbox can give a larger max_message=.");
     room found;
     found.hand = self_->claim_spare();
-    if (found.hand == participant::no_hand)
-        return error{errc::no_space, operation}.because(
-            "all " + std::to_string(shape.loans) +
-            " loans of this sender are out. Send or drop one, or create the mailbox with a larger "
-            "loans=.");
+    if (found.hand == participant::no_hand) return no_spare(operation);
     auto made = self_->make_room(found.hand, size);
     if (made && (made->size() == size)) {
         found.bytes = *made;
@@ -115,7 +114,6 @@ result<sender_end::room> sender_end::find_room(std::size_t size, deadline until,
         if (waited && *waited) return found;
         self_->return_spare(found.hand);
         if (!waited) return waited.why();
-        self_->count(counter::dropped);
         found.stored = false;
         return found;
     }
@@ -128,8 +126,12 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
     if (full_ == full_policy::drop_newest) return false;
     std::optional<error> failed;
     const auto attempt = [&](look) {
-        if (full_ == full_policy::drop_oldest && drop_oldest()) ++found.drops;
         auto made = self_->make_room(found.hand, size);
+        while (full_ == full_policy::drop_oldest && made && made->size() != size &&
+               drop_oldest() == dropped::one) {
+            ++found.drops;
+            made = self_->make_room(found.hand, size);
+        }
         if (made && made->size() == size) {
             found.bytes = *made;
             return true;
@@ -147,6 +149,13 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
     if (failed) return *failed;
     if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
     return true;
+}
+
+error sender_end::no_spare(const char* operation) const {
+    return error{errc::no_space, operation}.because(
+        "all " + std::to_string(self_->memory().shape().loans) +
+        " loans of this sender are out (and full=drop_oldest needs one more). Send or drop one, or "
+        "create the mailbox with a larger loans=.");
 }
 
 result<sent> sender_end::commit(std::uint32_t hand, std::size_t size, std::uint64_t drops,
@@ -200,10 +209,12 @@ result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uin
                                   deadline until) {
     constexpr int tries_between_checks = 1000;
     for (int tries = 1;; ++tries) {
-        if (drop_oldest()) ++drops;
+        const dropped made_way = drop_oldest();
+        if (made_way == dropped::one) ++drops;
         const auto done = self_->exchange(lane_, at_, intent_kind::send, hand);
         if (done.outcome == ring_outcome::done) return committed(size, drops, done);
         if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
+        if (made_way == dropped::no_spare) return no_spare("send");
         if (tries % tries_between_checks != 0) continue;
         if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
         if (!until.is_never() && os::monotonic_ns() >= until.at_ns())
@@ -211,17 +222,17 @@ result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uin
     }
 }
 
-bool sender_end::drop_oldest() {
+sender_end::dropped sender_end::drop_oldest() {
     const std::uint32_t hand = self_->claim_spare();
-    if (hand == participant::no_hand) return false;
+    if (hand == participant::no_hand) return dropped::no_spare;
     const auto done = self_->exchange(lane_, oldest_, intent_kind::drop, hand);
     if (done.outcome != ring_outcome::done) {
         self_->return_spare(hand);
-        return false;
+        return dropped::nothing;
     }
     self_->drop_message(hand);
     self_->count(counter::dropped);
-    return true;
+    return dropped::one;
 }
 
 result<int> sender_end::fd() {
