@@ -23,7 +23,7 @@ namespace {
 
 constexpr int ledger_number = 3;  // the descriptor of the ledger in a worker
 constexpr int most_attempts = 50; // at an instant that is worth a kill
-constexpr int most_looks = 300;
+constexpr std::uint64_t most_looks = 300;
 constexpr int most_idle_looks = 20; // in a row, without any message
 constexpr std::uint64_t look_ns = 1'000'000;
 
@@ -91,7 +91,7 @@ bool wait_for(ledger& notes, const worker_record& record, activity wanted) {
         std::max<std::uint64_t>(head.producers, head.chunks / (4 * most_looks)));
     std::uint64_t moved = 0;
     int idle_looks = 0;
-    for (int look = 0; look < most_looks && idle_looks < most_idle_looks; ++look) {
+    for (std::uint64_t look = 0; look < most_looks && idle_looks < most_idle_looks; ++look) {
         notes.header().passes = passes;
         const std::uint64_t until_ns = now_ns() + look_ns;
         while (now_ns() < until_ns) {

@@ -140,7 +140,7 @@ class producer : public worker {
 
     static hawser::result<hawser::sent> send_whole(hawser::sender& out, hawser::loan filled) {
         for (;;) {
-            auto sent = out.send(std::move(filled));
+            auto sent = out.send_by(filled, hawser::deadline::never());
             if (!sent.is(hawser::errc::interrupted)) return sent;
         }
     }
