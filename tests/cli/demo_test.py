@@ -1,10 +1,5 @@
-#!/usr/bin/env python3
 """Tests of `hawser demo`: that it succeeds when all is well, fails when anything is not, and leaves
 nothing behind either way.
-
-usage: tests/cli/demo_test.py [HAWSER] [TEST…]     (HAWSER: build/release/bin/hawser)
-
-The last line is `cli-demo: N passed, N failed`.
 """
 
 import filecmp
@@ -15,13 +10,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-HAWSER = ROOT / "build/release/bin/hawser"
+HAWSER = ROOT / "build/release/bin/hawser"  # tests/cli/run sets it
 WATCHDOG_S = 120  # a run that takes longer hangs
 
 
@@ -247,24 +241,3 @@ class DemoTest(unittest.TestCase):
                 said = demo.stderr.read()
                 self.assertEqual(demo.wait(WATCHDOG_S), status, said)
                 self.assert_nothing_left()
-
-
-def main():
-    global HAWSER
-    names = sys.argv[1:]
-    if names and "/" in names[0]:
-        HAWSER = pathlib.Path(names.pop(0)).resolve()
-    loader = unittest.defaultTestLoader
-    suite = (
-        loader.loadTestsFromNames([f"DemoTest.{name}" for name in names], sys.modules[__name__])
-        if names
-        else loader.loadTestsFromTestCase(DemoTest)
-    )
-    done = unittest.TextTestRunner(verbosity=2).run(suite)
-    failed = len({test.id().split(" ")[0] for test, _ in done.failures + done.errors})
-    print(f"cli-demo: {done.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-if __name__ == "__main__":
-    main()
