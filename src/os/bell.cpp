@@ -2,8 +2,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <string>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -28,10 +28,11 @@ result<bell> bell::listen(int fd, bell_tone tone) noexcept {
     bell made;
     made.watch_ = unique_fd{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
     if (!made.watch_) return failure("inotify_init", errno);
-    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    std::array<char, 32> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
     const std::uint32_t events =
         (tone == bell_tone::touch ? IN_ATTRIB : IN_MODIFY) | IN_CLOSE_WRITE;
-    if (::inotify_add_watch(made.watch_.get(), path.c_str(), events) < 0)
+    if (::inotify_add_watch(made.watch_.get(), path.data(), events) < 0)
         return failure("inotify_add_watch", errno);
     made.self_ = unique_fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     if (!made.self_) return failure("eventfd", errno);

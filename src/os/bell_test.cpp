@@ -105,13 +105,13 @@ TEST_F(Bell, TheDeathOfAWriterIsADeparture) {
     EXPECT_TRUE(one.quiet().departed);
 }
 
-TEST_F(Bell, AReminderRingsAndStandsForADeparture) {
+TEST_F(Bell, AReminderRingsOnce) {
     bell one = bell::listen(fd_.get(), bell_tone::touch).value();
     one.remind_after_ns(1);
     EXPECT_TRUE(is_readable(one.fd(), for_ever));
-    EXPECT_TRUE(one.quiet().departed);
+    EXPECT_TRUE(one.quiet().reminded);
     EXPECT_FALSE(is_readable(one.fd()));
-    EXPECT_FALSE(one.quiet().departed);
+    EXPECT_FALSE(one.quiet().reminded);
     one.remind_after_ns(3'600'000'000'000);
     EXPECT_FALSE(is_readable(one.fd())) << "in an hour";
 }

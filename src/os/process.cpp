@@ -58,6 +58,13 @@ struct fork_list {
     }
 };
 
+namespace {
+
+// At load time, so that every fork is counted.
+[[maybe_unused]] const fork_list& registered = fork_list::instance();
+
+} // namespace
+
 fork_guard::fork_guard() noexcept {
     fork_list::instance().add(*this);
 }

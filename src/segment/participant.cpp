@@ -121,8 +121,9 @@ result<bool> participant::try_slot(std::uint32_t slot) {
 result<void> participant::prepare(std::uint32_t slot) {
     const geometry& shape = memory_->shape();
     const layout& plan = memory_->plan();
-    const std::uint64_t record_at = plan.records_at + slot * sizeof(participant_record);
-    if (auto done = os::allocate(fd(), record_at, sizeof(participant_record)); !done) return done;
+    // With all records below: whoever reads `slots_used` may look at every one of them.
+    const std::uint64_t records_bytes = (slot + std::uint64_t{1}) * sizeof(participant_record);
+    if (auto done = os::allocate(fd(), plan.records_at, records_bytes); !done) return done;
     const std::uint32_t first = plan.first_chunk_of_hand(slot, shape);
     const std::uint64_t hand_bytes = shape.loans * plan.chunk_bytes;
     if (auto done = os::allocate(fd(), plan.chunk_at(first), hand_bytes); !done) return done;

@@ -214,6 +214,7 @@ void participant::release_adopted(adoption& from, std::uint32_t hand) noexcept {
     const std::uint32_t chunk = from.chunk[hand];
     memory_->record(from.slot).hand[hand].store(sync::hand_word{chunk, sync::hold::spare}.pack());
     free_blocks_of(std::span(&chunk, 1));
+    notify_memory();
     const std::uint32_t bit = 1U << hand;
     if (from.unreleased.fetch_and(~bit) != bit) return;
     set_free(from.slot);

@@ -191,6 +191,14 @@ result<opened> build(const options& wanted) {
         gid = *found;
     }
     auto fd = os::make_unnamed(directory());
+    if (!fd && (fd.is(errc::not_found) || fd.why().sys() == ENOTDIR))
+        return error{errc::not_found, "open", fd.why().sys()}.because(
+            "the mailbox directory " + directory() +
+            " does not exist. Make it, or set $HAWSER_DIR to another.");
+    if (!fd && fd.why().sys() == EOPNOTSUPP)
+        return error{errc::unsupported, "open", fd.why().sys()}.because(
+            "the file system of " + directory() +
+            " has no unnamed files (O_TMPFILE). Set $HAWSER_DIR to a tmpfs.");
     if (!fd) return fd.why();
     const int file = fd->get();
     if (const auto done = os::set_size(file, plan->total_bytes); !done) return done.why();
@@ -370,7 +378,9 @@ bool shut_door(int fd, std::int64_t patience_ns) noexcept {
     }
 }
 
-bool remove_if_unused(int fd, const shared_memory& memory, const std::string& path) noexcept {
+namespace {
+
+bool try_remove(int fd, const shared_memory& memory, const std::string& path) noexcept {
     if (!shut_door(fd, moment_ns)) return false;
     bool unused = os::first_locked(fd, lock_base, memory.shape().participants) == os::none_locked &&
                   memory.depth() == 0;
@@ -384,6 +394,22 @@ bool remove_if_unused(int fd, const shared_memory& memory, const std::string& pa
     const bool removed = unused && os::remove_name(path).has_value();
     leave_door(fd);
     return removed;
+}
+
+bool inhabited(int fd, const shared_memory& memory) noexcept {
+    return os::first_locked(fd, lock_base, memory.shape().participants) != os::none_locked;
+}
+
+} // namespace
+
+bool remove_if_unused(int fd, const shared_memory& memory, const std::string& path) noexcept {
+    // Somebody we saw inside may have left while we held the door, and not have got it after us.
+    constexpr int rounds = 8;
+    for (int round = 0; round < rounds; ++round) {
+        if (try_remove(fd, memory, path)) return true;
+        if (inhabited(fd, memory)) return false;
+    }
+    return false;
 }
 
 void wake_everyone(int fd, const shared_memory& memory) noexcept {
