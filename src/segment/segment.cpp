@@ -367,8 +367,8 @@ void leave_door(int fd) noexcept {
     os::unlock(fd, door_byte);
 }
 
-bool shut_door(int fd, std::int64_t patience_ns) noexcept {
-    const std::int64_t give_up_ns = os::monotonic_ns() + patience_ns;
+bool shut_door(int fd, std::int64_t give_up_after_ns) noexcept {
+    const std::int64_t give_up_ns = os::monotonic_ns() + give_up_after_ns;
     for (;;) {
         const auto shut = os::try_lock(fd, door_byte, os::lock_kind::exclusive);
         if (!shut) return false;

@@ -112,7 +112,7 @@ void leave_door(int fd) noexcept;
 // Tries for so long to shut the door; false if somebody else holds it for longer. To be opened
 // with leave_door().
 inline constexpr std::int64_t moment_ns = 10'000'000; // many times what a joiner needs
-bool shut_door(int fd, std::int64_t patience_ns) noexcept;
+bool shut_door(int fd, std::int64_t give_up_after_ns) noexcept;
 
 // Removes the name if, behind the shut door, nobody is there, nothing is queued or held, and the
 // name still leads to this file. The caller has repaired the dead and given back its own slot: of
