@@ -26,7 +26,7 @@ bool add_to(int poll, int fd) noexcept {
 
 result<bell> bell::listen(int fd, bell_tone tone) noexcept {
     bell made;
-    made.watch_ = unique_fd{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+    made.watch_ = above_standard(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!made.watch_) return failure("inotify_init", errno);
     std::array<char, 32> path{};
     std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
@@ -34,11 +34,11 @@ result<bell> bell::listen(int fd, bell_tone tone) noexcept {
         (tone == bell_tone::touch ? IN_ATTRIB : IN_MODIFY) | IN_CLOSE_WRITE;
     if (::inotify_add_watch(made.watch_.get(), path.data(), events) < 0)
         return failure("inotify_add_watch", errno);
-    made.self_ = unique_fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    made.self_ = above_standard(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!made.self_) return failure("eventfd", errno);
-    made.timer_ = unique_fd{::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
+    made.timer_ = above_standard(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     if (!made.timer_) return failure("timerfd", errno);
-    made.poll_ = unique_fd{::epoll_create1(EPOLL_CLOEXEC)};
+    made.poll_ = above_standard(::epoll_create1(EPOLL_CLOEXEC));
     if (!made.poll_) return failure("epoll", errno);
     const int poll = made.poll_.get();
     if (!add_to(poll, made.watch_.get()) || !add_to(poll, made.self_.get()) ||

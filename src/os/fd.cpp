@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace hawser::os {
@@ -10,6 +11,16 @@ void unique_fd::reset(int fd) noexcept {
     // close() is not repeated on EINTR: on Linux the descriptor is gone either way.
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
+}
+
+unique_fd above_standard(int fd) noexcept {
+    constexpr int first_free = 3;
+    if (fd < 0 || fd >= first_free) return unique_fd{fd};
+    const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, first_free);
+    const int why = errno;
+    ::close(fd);
+    errno = why;
+    return unique_fd{moved};
 }
 
 namespace {

@@ -31,6 +31,10 @@ class unique_fd {
     int fd_ = -1;
 };
 
+// Takes over a descriptor from the kernel, or its refusal (-1). Never 0, 1 or 2, also where these
+// are closed: what a program prints must not land in a mailbox.
+unique_fd above_standard(int fd) noexcept;
+
 // The error of a system call that failed with errno sys. The canonical code follows from the errno
 // alone.
 error failure(const char* operation, int sys) noexcept;

@@ -41,20 +41,20 @@ file_status from(const struct stat& raw) noexcept {
 } // namespace
 
 result<unique_fd> make_unnamed(const std::string& directory) noexcept {
-    unique_fd fd{::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0)};
+    unique_fd fd = above_standard(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0));
     if (!fd) return failure("create", errno);
     return fd;
 }
 
 result<unique_fd> open_existing(const std::string& path, access_kind access) noexcept {
     const int flags = flags_of(access) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    unique_fd fd{::open(path.c_str(), flags)};
+    unique_fd fd = above_standard(::open(path.c_str(), flags));
     if (!fd) return failure("open", errno);
     return fd;
 }
 
 result<unique_fd> open_again(int fd, access_kind access) noexcept {
-    unique_fd again{::open(proc_path(fd).c_str(), flags_of(access) | O_CLOEXEC)};
+    unique_fd again = above_standard(::open(proc_path(fd).c_str(), flags_of(access) | O_CLOEXEC));
     if (!again) return failure("open", errno);
     return again;
 }

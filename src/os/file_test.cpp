@@ -80,6 +80,21 @@ TEST_F(File, AFifoIsOpenedWithoutWaitingAndSeenToBeNone) {
     EXPECT_FALSE(status_of(opened->get())->regular);
 }
 
+// Where a program has closed its standard descriptors, what it prints must not land in a mailbox.
+TEST_F(File, IsNeverAStandardDescriptor) {
+    ASSERT_TRUE(give_name(fd_.get(), path_));
+    test::child closed("closed", [&] {
+        for (const int fd : {0, 1, 2}) ::close(fd);
+        const unique_fd made = make_unnamed(test::private_directory()).value();
+        const unique_fd opened = open_existing(path_, access_kind::read_write).value();
+        const unique_fd again = open_again(opened.get(), access_kind::read_only).value();
+        EXPECT_GT(made.get(), 2);
+        EXPECT_GT(opened.get(), 2);
+        EXPECT_GT(again.get(), 2);
+    });
+    EXPECT_TRUE(closed.end_well());
+}
+
 TEST_F(File, ErrorsKeepTheErrno) {
     EXPECT_TRUE(open_existing(path_, access_kind::read_only).is(errc::not_found));
     EXPECT_EQ(make_unnamed(path_).why().sys(), ENOENT);

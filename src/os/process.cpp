@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <mutex>
+#include <new>
 
 #include <pthread.h>
 #include <sched.h>
@@ -20,7 +21,7 @@ constinit unsigned forks = 0;
 
 // All living guards. The mutex is held across fork, so that the child finds the list whole.
 struct fork_list {
-    std::mutex mutex;
+    std::recursive_mutex mutex; // `of` registers while it holds it
     fork_guard* first = nullptr;
 
     fork_list() noexcept {
@@ -37,7 +38,8 @@ struct fork_list {
     void after_fork_in_child() noexcept {
         ++forks;
         for (fork_guard* guard = first; guard != nullptr; guard = guard->next_) guard->fd_.reset();
-        mutex.unlock();
+        // Made anew: the thread that locked it has another id here, so it can't unlock it.
+        ::new (&mutex) std::recursive_mutex;
     }
 
     void add(fork_guard& guard) noexcept {
@@ -73,6 +75,22 @@ fork_guard::fork_guard(unique_fd fd) noexcept : fd_(std::move(fd)) {
     fork_list::instance().add(*this);
 }
 
+fork_guard::fork_guard(unique_fd fd, already_held) noexcept : fd_(std::move(fd)) {
+    fork_list::instance().add(*this);
+}
+
+fork_guard::fork_guard(fork_guard&& other) noexcept {
+    const std::lock_guard hold(fork_list::instance().mutex);
+    fd_ = std::move(other.fd_);
+    fork_list::instance().add(*this);
+}
+
+fork_guard& fork_guard::operator=(fork_guard&& other) noexcept {
+    const std::lock_guard hold(fork_list::instance().mutex);
+    fd_ = std::move(other.fd_);
+    return *this;
+}
+
 fork_guard::~fork_guard() {
     fork_list::instance().remove(*this);
 }
@@ -86,7 +104,7 @@ unsigned fork_generation() noexcept {
     return forks;
 }
 
-std::mutex& fork_safe_mutex() noexcept {
+std::recursive_mutex& fork_safe_mutex() noexcept {
     return fork_list::instance().mutex;
 }
 

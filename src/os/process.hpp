@@ -9,6 +9,9 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <utility>
+
+#include <hawser/result.hpp>
 
 #include "os/fd.hpp"
 
@@ -25,23 +28,36 @@ identity own_identity() noexcept;
 unsigned fork_generation() noexcept;
 
 // A mutex that no fork can leave locked in the child: for the few tables that all of a process's
-// end points share. Not recursive, and not to be held while a fork_guard is made or destroyed.
-std::mutex& fork_safe_mutex() noexcept;
+// end points share. Recursive; not to be held for long.
+std::recursive_mutex& fork_safe_mutex() noexcept;
 
 // Owns a descriptor that a fork child must not keep.
 class fork_guard {
   public:
     fork_guard() noexcept;
     explicit fork_guard(unique_fd fd) noexcept;
+    fork_guard(fork_guard&& other) noexcept;
+    fork_guard& operator=(fork_guard&& other) noexcept;
     fork_guard(const fork_guard&) = delete;
     fork_guard& operator=(const fork_guard&) = delete;
     ~fork_guard();
+
+    // Guards what open() gives, with no moment between in which a fork could copy it unseen.
+    template <typename Open>
+    static result<fork_guard> of(Open&& open) {
+        const std::lock_guard hold(fork_safe_mutex());
+        result<unique_fd> opened = open();
+        if (!opened) return opened.why();
+        return fork_guard{std::move(*opened), already_held{}};
+    }
 
     [[nodiscard]] int get() const noexcept { return fd_.get(); }
     void close() noexcept;
 
   private:
     friend struct fork_list;
+    struct already_held {};
+    fork_guard(unique_fd fd, already_held) noexcept;
 
     unique_fd fd_;
     fork_guard* previous_ = nullptr;

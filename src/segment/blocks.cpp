@@ -1,5 +1,6 @@
 // Memory for messages that do not fit in a chunk. See participant.hpp and sync/block_pool.hpp.
 
+#include <algorithm>
 #include <cstring>
 
 #include "os/file.hpp"
@@ -43,6 +44,53 @@ result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uin
     const std::uint32_t index = (entry.block & ((1U << class_shift) - 1)) - 1;
     memory_->chunk(entry.chunk).block = entry.block;
     return std::span{memory_->block(block_class, index), size};
+}
+
+bool participant::has_room_for(std::uint64_t size) noexcept {
+    const std::uint32_t block_class = memory_->plan().class_for(size);
+    if (size <= memory_->plan().inline_bytes) return true;
+    const auto blocks = pool(block_class);
+    if (blocks.count == 0) return true; // nobody has used this size yet: all of it is free
+    std::uint64_t owned_bytes = 0;
+    bool free = false;
+    for (std::uint32_t k = 0; k < memory_->plan().class_count; ++k) {
+        const auto of = pool(k);
+        for (std::uint32_t i = 0; i < of.count; ++i) {
+            const auto word = sync::block_word::unpack(of.words[i].load());
+            if (word.owned) owned_bytes += memory_->plan().classes[k].block_bytes;
+            free = free || (k == block_class && !word.owned);
+        }
+    }
+    const std::uint64_t needed = memory_->plan().classes[block_class].block_bytes;
+    return free && owned_bytes + needed <= memory_->shape().max_memory;
+}
+
+bool participant::dropping_helps(std::uint32_t lane, std::uint64_t size) const noexcept {
+    const layout& plan = memory_->plan();
+    const std::uint32_t wanted = plan.class_for(size);
+    std::uint64_t owned_bytes = 0;
+    std::uint32_t others_of_class = 0; // blocks of the wanted size that stay in use
+    for (std::uint32_t k = 0; k < plan.class_count; ++k) {
+        const auto of = pool(k);
+        for (std::uint32_t i = 0; i < of.count; ++i) {
+            if (!sync::block_word::unpack(of.words[i].load()).owned) continue;
+            owned_bytes += plan.classes[k].block_bytes;
+            if (k == wanted) ++others_of_class;
+        }
+    }
+    const auto ring = memory_->ring(lane);
+    for (std::uint32_t i = 0; i < ring.capacity; ++i) {
+        const auto slot = sync::slot_word::unpack(ring.slots[i].word.load());
+        std::uint32_t block = 0;
+        std::span<std::byte> ignored;
+        if (!slot.full || slot.chunk >= plan.chunks) continue;
+        if (!payload_of(slot.chunk, block, ignored) || block == 0) continue;
+        const std::uint32_t k = block >> class_shift;
+        owned_bytes -= std::min(owned_bytes, plan.classes[k].block_bytes);
+        if (k == wanted && others_of_class > 0) --others_of_class;
+    }
+    return others_of_class < plan.classes[wanted].count &&
+           owned_bytes + plan.classes[wanted].block_bytes <= memory_->shape().max_memory;
 }
 
 void participant::set_length(std::uint32_t hand, std::uint64_t size) noexcept {

@@ -63,25 +63,37 @@ result<participant*> participant::join(const std::string& name, const options& w
 }
 
 result<void> participant::take_slot() {
-    const std::uint32_t slots = memory_->shape().participants;
+    // A slot may be locked for a moment by whoever looks after the dead: look again before giving
+    // up.
+    constexpr int rounds = 10;
+    constexpr std::int64_t moment_between_ns = 1'000'000;
+    for (int round = 0; round < rounds; ++round) {
+        if (round != 0) os::pause_ns(moment_between_ns);
+        const auto taken = try_all_slots();
+        if (!taken) return taken.why();
+        if (*taken) return {};
+    }
+    return error{errc::no_space, "open"}.because(
+        "all " + std::to_string(memory_->shape().participants) +
+        " participant slots are taken. hawser info shows by whom; whoever creates the mailbox can "
+        "give participants= up to " +
+        std::to_string(sync::max_participants) + ".");
+}
+
+result<bool> participant::try_all_slots() {
     const std::uint32_t used = memory_->slots_used();
     const auto in_use = [&](std::uint32_t slot) {
         return slot < used && had_owner(state_of(memory_->record(slot)));
     };
     // First those that nobody has, then those whose owner may be dead.
     for (const bool dead : {false, true}) {
-        for (std::uint32_t slot = 0; slot < slots; ++slot) {
+        for (std::uint32_t slot = 0; slot < memory_->shape().participants; ++slot) {
             if (in_use(slot) != dead) continue;
-            const auto taken = try_slot(slot);
-            if (!taken) return taken.why();
-            if (*taken) return {};
+            auto taken = try_slot(slot);
+            if (!taken || *taken) return taken;
         }
     }
-    return error{errc::no_space, "open"}.because("all " + std::to_string(slots) +
-                                                 " participant slots are taken. hawser info shows "
-                                                 "by whom; whoever creates the mailbox can give "
-                                                 "participants= up to " +
-                                                 std::to_string(sync::max_participants) + ".");
+    return false;
 }
 
 // Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or if it
@@ -205,16 +217,16 @@ void participant::leave() noexcept {
     for (const auto& adopted : adoptions_)
         if (!adopted->over.load()) leave_as_orphaned(adopted->slot);
     adoptions_.clear();
-    // Before our own slot is free: a receiver that sees the last sender gone must see what is left.
-    census();
     if (inherited_ != 0)
         leave_as_orphaned(slot_);
     else
         set_free(slot_);
     slot_ = no_slot;
     notify_everyone();
-    census();
-    if (!memory_->shape().persist) remove_if_unused(fd(), *memory_, path_);
+    if (!memory_->shape().persist && !inhabited(fd(), *memory_)) {
+        census(); // a dead one's slot that is not repaired keeps the mailbox
+        remove_if_unused(fd(), *memory_, path_);
+    }
     delete this;
 }
 
@@ -380,22 +392,19 @@ os::futex_outcome participant::sleep(atomic<std::uint32_t>& event, std::uint32_t
 }
 
 void participant::notify_messages() noexcept {
-    const auto did = sync::notify_one(memory_->head().messages, futex_parker{});
-    if (did.woke) count(counter::wakes);
-    if (did.ring) os::bell::ring_others(fd(), os::bell_tone::touch, offsetof(header, bell));
+    const parker receivers{fd(), os::bell_tone::touch};
+    if (sync::notify_one(memory_->head().messages, receivers).woke) count(counter::wakes);
 }
 
 void participant::notify_space(std::uint32_t lane) noexcept {
-    const auto did = sync::notify_one(memory_->lane(lane).space, futex_parker{});
-    if (did.woke) count(counter::wakes);
-    if (did.ring) os::bell::ring_others(fd(), os::bell_tone::write, offsetof(header, bell));
+    const parker senders{fd(), os::bell_tone::write};
+    if (sync::notify_one(memory_->lane(lane).space, senders).woke) count(counter::wakes);
 }
 
 void participant::notify_memory() noexcept {
     auto& event = memory_->head().memory;
     if (event.load() % sync::event_generation == 0) return;
-    const auto did = sync::notify_all(event, futex_parker{});
-    if (did.ring) os::bell::ring_others(fd(), os::bell_tone::write, offsetof(header, bell));
+    sync::notify_all(event, parker{fd(), os::bell_tone::write});
 }
 
 } // namespace hawser::segment

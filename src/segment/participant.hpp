@@ -86,6 +86,10 @@ class participant final : public hawser::detail::lender {
     // Memory for a payload of size bytes in a claimed entry. Empty: max_memory is used up for now.
     // Errors: no_space (the file system is full).
     result<std::span<std::byte>> make_room(std::uint32_t hand, std::uint64_t size);
+    // Whether make_room() would succeed now. Changes nothing and wakes nobody.
+    [[nodiscard]] bool has_room_for(std::uint64_t size) noexcept;
+    // Whether it could succeed if all messages queued in the lane were dropped.
+    [[nodiscard]] bool dropping_helps(std::uint32_t lane, std::uint64_t size) const noexcept;
     // The length of what was filled in, at most the size asked for. Before a send.
     void set_length(std::uint32_t hand, std::uint64_t size) noexcept;
 
@@ -150,6 +154,7 @@ class participant final : public hawser::detail::lender {
     ~participant();
 
     result<void> take_slot();
+    result<bool> try_all_slots();
     result<bool> try_slot(std::uint32_t slot);
     result<void> prepare(std::uint32_t slot);
     result<void> prepare_lane(std::uint32_t slot);

@@ -140,7 +140,8 @@ result<bool> enter_door(int fd) noexcept {
 // nullopt-like: an opened segment without memory means "gone meanwhile, try again".
 result<opened> open_existing(const std::string& path, const std::string& name,
                              const options& wanted) {
-    auto fd = os::open_existing(path, os::access_kind::read_write);
+    auto fd =
+        os::fork_guard::of([&] { return os::open_existing(path, os::access_kind::read_write); });
     if (!fd) return fd.why();
     auto file = os::status_of(fd->get());
     if (!file) return file.why();
@@ -190,11 +191,15 @@ result<opened> build(const options& wanted) {
                 "there is no group '" + *wanted.group + "'. getent group shows those there are.");
         gid = *found;
     }
-    auto fd = os::make_unnamed(directory());
+    auto fd = os::fork_guard::of([] { return os::make_unnamed(directory()); });
     if (!fd && (fd.is(errc::not_found) || fd.why().sys() == ENOTDIR))
         return error{errc::not_found, "open", fd.why().sys()}.because(
             "the mailbox directory " + directory() +
             " does not exist. Make it, or set $HAWSER_DIR to another.");
+    if (!fd && fd.is(errc::permission))
+        return error{errc::permission, "open", fd.why().sys()}.because(
+            "this user may not make files in the mailbox directory " + directory() +
+            ". Set $HAWSER_DIR to another.");
     if (!fd && fd.why().sys() == EOPNOTSUPP)
         return error{errc::unsupported, "open", fd.why().sys()}.because(
             "the file system of " + directory() +
@@ -396,11 +401,11 @@ bool try_remove(int fd, const shared_memory& memory, const std::string& path) no
     return removed;
 }
 
+} // namespace
+
 bool inhabited(int fd, const shared_memory& memory) noexcept {
     return os::first_locked(fd, lock_base, memory.shape().participants) != os::none_locked;
 }
-
-} // namespace
 
 bool remove_if_unused(int fd, const shared_memory& memory, const std::string& path) noexcept {
     // Somebody we saw inside may have left while we held the door, and not have got it after us.
@@ -414,14 +419,11 @@ bool remove_if_unused(int fd, const shared_memory& memory, const std::string& pa
 
 void wake_everyone(int fd, const shared_memory& memory) noexcept {
     header& head = memory.head();
-    const bool read = sync::notify_all(head.messages, futex_parker{}).ring;
-    bool write = sync::notify_all(head.memory, futex_parker{}).ring;
-    for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane) {
-        if (!memory.lane_ready(lane)) continue;
-        write = sync::notify_all(memory.lane(lane).space, futex_parker{}).ring || write;
-    }
-    if (read) os::bell::ring_others(fd, os::bell_tone::touch, offsetof(header, bell));
-    if (write) os::bell::ring_others(fd, os::bell_tone::write, offsetof(header, bell));
+    const parker senders{fd, os::bell_tone::write};
+    sync::notify_all(head.messages, parker{fd, os::bell_tone::touch});
+    sync::notify_all(head.memory, senders);
+    for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane)
+        if (memory.lane_ready(lane)) sync::notify_all(memory.lane(lane).space, senders);
 }
 
 result<std::shared_ptr<shared_memory>> observe(int fd, const os::file_status& file,

@@ -95,7 +95,7 @@ result<geometry> read_geometry(int fd, const os::file_status& file);
 
 // A segment as opened: the description whose locks are this end point's, and the memory.
 struct opened {
-    os::unique_fd fd;
+    os::fork_guard fd;
     std::shared_ptr<shared_memory> memory;
     bool created = false; // it has no name yet: publish() gives it one
 };
@@ -113,6 +113,9 @@ void leave_door(int fd) noexcept;
 // with leave_door().
 inline constexpr std::int64_t moment_ns = 10'000'000; // many times what a joiner needs
 bool shut_door(int fd, std::int64_t give_up_after_ns) noexcept;
+
+// True if another description holds the lock of a participant slot.
+bool inhabited(int fd, const shared_memory& memory) noexcept;
 
 // Removes the name if, behind the shut door, nobody is there, nothing is queued or held, and the
 // name still leads to this file. The caller has repaired the dead and given back its own slot: of

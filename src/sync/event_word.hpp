@@ -26,10 +26,10 @@ inline constexpr std::uint32_t event_sleepers = 1;
 inline constexpr std::uint32_t event_bell = 2;
 inline constexpr std::uint32_t event_generation = 4; // the unit of the generation
 
-// What a notifier did.
+// What a notifier did: a system call to wake, a system call to ring.
 struct notified {
-    bool woke = false; // made a wake system call
-    bool ring = false; // somebody had armed the bell: the caller rings it
+    bool woke = false;
+    bool ring = false;
 };
 
 // Announces that this process is going to sleep (or that its bell is to be rung). Look again after
@@ -45,19 +45,21 @@ std::uint32_t arm(Word& word, std::uint32_t flag) noexcept {
 namespace event_detail {
 
 template <typename Word, typename Parker>
-notified wake_some(Word& word, Parker&& parker, std::uint32_t seen) noexcept {
-    notified did;
-    // The new generation sends back whoever is between arming and sleeping; the bell is rung once
-    // for each arming.
-    std::uint32_t next = 0;
-    do {
-        next = (seen + event_generation) & ~event_bell;
-    } while (!word.compare_exchange_weak(seen, next));
-    did.ring = (seen & event_bell) != 0;
-    if ((seen & event_sleepers) != 0) {
-        did.woke = true;
-        if (parker.wake(word, 1) == 0) word.compare_exchange_strong(next, next & ~event_sleepers);
+notified notify(Word& word, Parker&& parker, std::uint32_t seen, int count) noexcept {
+    // The new generation sends back whoever is between arming and sleeping.
+    while (!word.compare_exchange_weak(seen, seen + event_generation)) {
     }
+    const std::uint32_t raised = seen + event_generation;
+    notified did;
+    did.ring = (seen & event_bell) != 0;
+    did.woke = (seen & event_sleepers) != 0;
+    if (did.ring) parker.ring();
+    std::uint32_t over = did.ring ? event_bell : 0;
+    constexpr int everyone = 0x7fff'ffff;
+    if (did.woke && (parker.wake(word, count) == 0 || count == everyone)) over |= event_sleepers;
+    // Only if nobody armed meanwhile: whoever did has changed the value.
+    std::uint32_t expected = raised;
+    if (over != 0) word.compare_exchange_strong(expected, raised & ~over);
     return did;
 }
 
@@ -69,22 +71,14 @@ notified notify_one(Word& word, Parker&& parker) noexcept {
     const std::uint32_t seen = word.load();
     if ((seen & (event_sleepers | event_bell)) == 0) [[likely]]
         return {};
-    return event_detail::wake_some(word, parker, seen);
+    return event_detail::notify(word, parker, seen, 1);
 }
 
 // Wakes everyone: for news that concern all (end of stream, memory, repair).
 template <typename Word, typename Parker>
 notified notify_all(Word& word, Parker&& parker) noexcept {
-    std::uint32_t seen = word.load();
-    while (!word.compare_exchange_weak(seen, (seen + event_generation) &
-                                                 ~(event_bell | event_sleepers))) {
-    }
     constexpr int everyone = 0x7fff'ffff;
-    notified did;
-    did.ring = (seen & event_bell) != 0;
-    did.woke = (seen & event_sleepers) != 0;
-    if (did.woke) parker.wake(word, everyone);
-    return did;
+    return event_detail::notify(word, parker, word.load(), everyone);
 }
 
 } // namespace hawser::sync

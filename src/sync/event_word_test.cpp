@@ -25,6 +25,9 @@ struct noting_parker {
     std::vector<int> counts{};
     std::vector<std::uint32_t> values{}; // of the word at the moment of the wake
 
+    int rings = 0;
+
+    void ring() { ++rings; }
     int wake(word_type& word, int count) {
         counts.push_back(count);
         values.push_back(word.load());
@@ -89,6 +92,23 @@ TEST(EventWord, TheFlagOfOneWhoArmedMeanwhileStays) {
     EXPECT_EQ(word.load(), 48 | event_sleepers);
 }
 
+// A notifier that is stopped on its way to the bell must not keep the next one from ringing it.
+TEST(EventWord, TheBellStaysArmedUntilItHasRung) {
+    struct looking_parker {
+        word_type* word;
+        std::uint32_t seen = 0;
+        static int wake(const word_type&, int) { return 0; }
+        void ring() { seen = word->load(); }
+    };
+    for (const bool all : {false, true}) {
+        word_type word{40 | event_bell};
+        looking_parker parker{&word};
+        static_cast<void>(all ? notify_all(word, parker) : notify_one(word, parker));
+        EXPECT_EQ(parker.seen, 44 | event_bell);
+        EXPECT_EQ(word.load(), 44U);
+    }
+}
+
 TEST(EventWord, TheBellIsRungOnceForEachArming) {
     word_type word{40 | event_bell};
     noting_parker parker{1};
@@ -135,6 +155,7 @@ class real_parker {
         asleep_.push_back(&up);
         woken_.wait(hold, [&up] { return up; });
     }
+    void ring() {}
     int wake(const word_type&, int count) {
         const std::lock_guard hold(mutex_);
         int woken = 0;

@@ -177,6 +177,7 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
     const bool sending = what.kind == intent_kind::send;
     Atomic<std::uint64_t>& hint = sending ? *lane.tail_hint : *lane.head_hint;
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
+    std::uint64_t jumped_to = ~std::uint64_t{0};
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const std::uint64_t raw = lane.slots[at.index].word.load();
         const slot_word seen = slot_word::unpack(raw);
@@ -188,9 +189,14 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
         if (passed || ahead < 0 || seen.full == sending) {
             // RELAXED(hint): only a start; every position is judged by its slot. It also brings
             // back who was stopped for so long that the turn seems to lie in the past.
-            const std::uint64_t hinted = hint.load(std::memory_order_relaxed);
+            // An honest hint is never ahead of the truth: SYNC(hint)
+            const std::uint64_t hinted = hint.load(std::memory_order_acquire);
+            const bool jumped = at.position == jumped_to;
+            if (jumped && ahead < (sending ? -1 : 0))
+                return {ring_outcome::corrupt, 0, at.position};
             if (hinted > at.position + (passed ? 1 : 0)) {
                 at.jump(hinted, lane.capacity);
+                jumped_to = hinted;
                 continue;
             }
             if (!passed) return {ring_outcome::blocked, 0, at.position};
@@ -200,8 +206,8 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
         if (ring_detail::swap(lane, self, what, at, raw)) {
             const exchanged result{ring_outcome::done, seen.chunk, at.position};
             at.advance(lane.capacity);
-            // RELAXED(hint): as above
-            if (lane.hint_due(at.index)) hint.store(at.position, std::memory_order_relaxed);
+            // SYNC(hint): release
+            if (lane.hint_due(at.index)) hint.store(at.position, std::memory_order_release);
             return result;
         }
     }
@@ -211,12 +217,10 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
 namespace ring_detail {
 
 // Moves a cursor to where the lane really is, as far as the hint knows.
-template <template <typename> class Atomic>
-void catch_up(const lane_memory<Atomic>& lane, const Atomic<std::uint64_t>& hint,
-              cursor& at) noexcept {
-    // RELAXED(hint): only a start
-    const std::uint64_t hinted = hint.load(std::memory_order_relaxed);
-    if (hinted > at.position) at.jump(hinted, lane.capacity);
+template <typename Hint>
+void catch_up(const Hint& hint, cursor& at, std::uint32_t capacity) noexcept {
+    const std::uint64_t hinted = hint.load(std::memory_order_acquire); // SYNC(hint)
+    if (hinted > at.position) at.jump(hinted, capacity);
 }
 
 // How far the slot at the cursor is ahead of it, in turns.
@@ -230,7 +234,7 @@ inline std::int32_t turns_ahead(const slot_word& seen, const cursor& at) noexcep
 // nothing shared.
 template <template <typename> class Atomic>
 bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
-    ring_detail::catch_up(lane, *lane.head_hint, at);
+    ring_detail::catch_up(*lane.head_hint, at, lane.capacity);
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
@@ -244,7 +248,7 @@ bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
 // True if the lane has room at the cursor or behind it. Like has_message.
 template <template <typename> class Atomic>
 bool has_room(const lane_memory<Atomic>& lane, cursor& at) noexcept {
-    ring_detail::catch_up(lane, *lane.tail_hint, at);
+    ring_detail::catch_up(*lane.tail_hint, at, lane.capacity);
     const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());

@@ -360,6 +360,31 @@ TEST(ExchangeRing, AChunkOrOwnerOutOfRangeIsCorrupt) {
 }
 
 // Any bits in any word: an answer within the budget, and no access outside (the sanitizers look).
+// Only who finds nothing believes a hint, and then sees that it can't be true.
+TEST(ExchangeRing, AHeadHintAheadOfTheTruthIsCorrupt) {
+    ring at(4, 2);
+    cursor sender;
+    cursor receiver;
+    ASSERT_EQ(at.send(0, sender, 7).outcome, ring_outcome::done);
+    const auto receive = [&](std::uint32_t i) {
+        return try_exchange(at.lane, at.who(1), receiver,
+                            {intent_kind::receive, 0, i, at.hand(1, i).chunk})
+            .outcome;
+    };
+    EXPECT_EQ(receive(0), ring_outcome::done);
+    at.lane.head_hint->store(500);
+    EXPECT_EQ(receive(1), ring_outcome::corrupt);
+}
+
+TEST(ExchangeRing, ATailHintAheadOfTheTruthIsCorrupt) {
+    ring at(2, 2);
+    cursor sender;
+    ASSERT_EQ(at.send(0, sender, 7).outcome, ring_outcome::done);
+    ASSERT_EQ(at.send(0, sender, 8, 1).outcome, ring_outcome::done);
+    at.lane.tail_hint->store(500);
+    EXPECT_EQ(at.send(0, sender, 9, 2).outcome, ring_outcome::corrupt);
+}
+
 TEST(ExchangeRing, RandomWordsNeverLeadOutside) {
     const char* const given = std::getenv("HAWSER_TEST_SEED");
     const auto seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();

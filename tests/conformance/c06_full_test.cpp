@@ -98,6 +98,38 @@ TEST_P(when_full, c6_5_loans_follow_the_policy) {
     EXPECT_EQ(drain(in), std::vector<std::string>{"kept"});
 }
 
+TEST_P(when_full, c6_7_without_a_spare_loan_nothing_can_be_dropped) {
+    options wanted = bounded(2, full_policy::drop_oldest);
+    wanted.loans = 2;
+    auto out = open_sender(wanted);
+    out.send("a").value();
+    out.send("b").value();
+    auto one = out.loan_for(1).value();
+    const auto other = out.loan_for(1).value();
+    EXPECT_TRUE(fails_with(out.send(std::move(one)), errc::no_space));
+    auto in = open_receiver(wanted);
+    EXPECT_EQ(drain(in), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_P(when_full, c6_8_nothing_is_dropped_where_that_gives_no_memory) {
+    constexpr std::size_t most = 1 << 16;
+    options wanted = bounded(10, full_policy::drop_oldest);
+    wanted.max_message = most;
+    wanted.max_memory = most;
+    const std::string large(most, 'x');
+    auto out = open_sender(wanted);
+    auto in = open_receiver(wanted);
+    out.send(large).value();
+    auto held = in.receive().value();
+    out.send("a").value();
+    out.send("b").value();
+    EXPECT_TRUE(fails_with(out.try_send(large), errc::would_block));
+    EXPECT_EQ(inspect_mailbox(address()).value().depth, 2U);
+    held.release();
+    EXPECT_EQ(out.try_send(large).value().dropped, 0U);
+    EXPECT_EQ(drain(in).size(), 3U);
+}
+
 // Two who drop and two who receive, on three slots: each message is received once or dropped once.
 TEST_P(when_full_between, c6_6_what_is_dropped_is_counted_and_never_received) {
     constexpr int each = 5000;

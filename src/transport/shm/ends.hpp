@@ -68,6 +68,7 @@ class sender_end final : public hawser::detail::sending_end {
     sync::cursor oldest_;
     sync::spinner spinner_;
     doorbell bell_{os::bell_tone::write};
+    std::size_t memory_short_of_ = 0; // the size that found no memory last, if it was the last
     bool poisoned_ = false;
 };
 

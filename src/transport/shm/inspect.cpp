@@ -295,7 +295,8 @@ result<void> remove_mailbox(std::string_view text, removal how) {
                            "there is no such mailbox. hawser ls shows those there are."),
                        "rm", *name);
     const auto removed = [&]() -> result<void> {
-        auto fd = os::open_existing(*path, os::access_kind::read_write);
+        const auto fd = os::fork_guard::of(
+            [&] { return os::open_existing(*path, os::access_kind::read_write); });
         const auto shape =
             fd ? segment::read_geometry(fd->get(), *status) : result<segment::geometry>{fd.why()};
         if (shape) return remove_healthy(*name, *path, how, fd->get(), *status, *shape);

@@ -107,12 +107,15 @@ result<sender_end::room> sender_end::find_room(std::size_t size, deadline until,
     auto made = self_->make_room(found.hand, size);
     if (made && (made->size() == size)) {
         found.bytes = *made;
+        memory_short_of_ = 0;
         return found;
     }
     if (made) {
         const auto waited = wait_for_memory(found, size, until);
-        if (waited && *waited) return found;
+        memory_short_of_ = waited && *waited ? 0 : size;
+        if (memory_short_of_ == 0) return found;
         self_->return_spare(found.hand);
+        after_call();
         if (!waited) return waited.why();
         found.stored = false;
         return found;
@@ -127,8 +130,9 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
     std::optional<error> failed;
     const auto attempt = [&](look) {
         auto made = self_->make_room(found.hand, size);
+        // Only what helps is thrown away: if receivers hold the memory, no drop gives any.
         while (full_ == full_policy::drop_oldest && made && made->size() != size &&
-               drop_oldest() == dropped::one) {
+               self_->dropping_helps(lane_, size) && drop_oldest() == dropped::one) {
             ++found.drops;
             made = self_->make_room(found.hand, size);
         }
@@ -251,7 +255,10 @@ void sender_end::after_call() {
     const auto& memory = self_->memory();
     bell_.sync(*self_, {&memory.lane(lane_).space, &memory.head().memory}, [&] {
         sync::cursor from = at_;
-        return self_->removed() || sync::has_room(memory.ring(lane_), from);
+        if (self_->removed()) return true;
+        // After a message that found no memory: ready when it would.
+        if (memory_short_of_ != 0 && !self_->has_room_for(memory_short_of_)) return false;
+        return sync::has_room(memory.ring(lane_), from);
     });
 }
 

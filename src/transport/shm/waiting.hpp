@@ -29,7 +29,7 @@ enum class look : std::uint8_t { quick, thorough };
 namespace waiting_detail {
 
 inline constexpr int tries_per_clock = 32;
-inline constexpr std::int64_t polite_after_ns = 20'000;
+inline constexpr std::int64_t polite_after_ns = 2'000;
 
 // Spins until the attempt succeeds (true) or until until_ns. Yields after a while: whom we wait for
 // may need this CPU.
