@@ -120,11 +120,9 @@ identity own_identity() noexcept {
 }
 
 bool single_cpu() noexcept {
-    static const bool single = [] {
-        cpu_set_t allowed;
-        CPU_ZERO(&allowed);
-        return ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) <= 1;
-    }();
+    // Of the machine, not of our affinity: whom we wait for may be pinned to another CPU than we
+    // are.
+    static const bool single = ::sysconf(_SC_NPROCESSORS_ONLN) <= 1;
     return single;
 }
 

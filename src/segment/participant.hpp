@@ -37,8 +37,8 @@
 namespace hawser::segment {
 
 // No blocking call sleeps longer without a look around, and the dead are looked for this often.
-inline constexpr std::int64_t slice_ns = 25'000'000;
-inline constexpr std::int64_t census_interval_ns = 20'000'000;
+inline constexpr std::int64_t slice_ns = 50'000'000;
+inline constexpr std::int64_t census_interval_ns = 40'000'000;
 
 // A message in a hand, ready to be lent to the user.
 struct held_message {
