@@ -46,38 +46,35 @@ result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uin
     return std::span{memory_->block(block_class, index), size};
 }
 
-bool participant::has_room_for(std::uint64_t size) noexcept {
-    const std::uint32_t block_class = memory_->plan().class_for(size);
-    if (size <= memory_->plan().inline_bytes) return true;
-    const auto blocks = pool(block_class);
-    if (blocks.count == 0) return true; // nobody has used this size yet: all of it is free
-    std::uint64_t owned_bytes = 0;
-    bool free = false;
+// What is in use by messages and by senders that fill one, in all and of one class.
+participant::block_use participant::blocks_in_use(std::uint32_t block_class) const noexcept {
+    block_use use;
     for (std::uint32_t k = 0; k < memory_->plan().class_count; ++k) {
-        const auto of = pool(k);
-        for (std::uint32_t i = 0; i < of.count; ++i) {
-            const auto word = sync::block_word::unpack(of.words[i].load());
-            if (word.owned) owned_bytes += memory_->plan().classes[k].block_bytes;
-            free = free || (k == block_class && !word.owned);
+        const auto blocks = pool(k);
+        for (std::uint32_t i = 0; i < blocks.count; ++i) {
+            if (!sync::block_word::unpack(blocks.words[i].load()).owned) continue;
+            use.bytes += memory_->plan().classes[k].block_bytes;
+            if (k == block_class) ++use.of_class;
         }
     }
-    const std::uint64_t needed = memory_->plan().classes[block_class].block_bytes;
-    return free && owned_bytes + needed <= memory_->shape().max_memory;
+    return use;
+}
+
+bool participant::one_more_fits(const block_use& use, std::uint32_t block_class) const noexcept {
+    const segment::block_class& of = memory_->plan().classes[block_class];
+    return use.of_class < of.count && use.bytes + of.block_bytes <= memory_->shape().max_memory;
+}
+
+bool participant::has_room_for(std::uint64_t size) const noexcept {
+    if (size <= memory_->plan().inline_bytes) return true;
+    const std::uint32_t block_class = memory_->plan().class_for(size);
+    return one_more_fits(blocks_in_use(block_class), block_class);
 }
 
 bool participant::dropping_helps(std::uint32_t lane, std::uint64_t size) const noexcept {
     const layout& plan = memory_->plan();
-    const std::uint32_t wanted = plan.class_for(size);
-    std::uint64_t owned_bytes = 0;
-    std::uint32_t others_of_class = 0; // blocks of the wanted size that stay in use
-    for (std::uint32_t k = 0; k < plan.class_count; ++k) {
-        const auto of = pool(k);
-        for (std::uint32_t i = 0; i < of.count; ++i) {
-            if (!sync::block_word::unpack(of.words[i].load()).owned) continue;
-            owned_bytes += plan.classes[k].block_bytes;
-            if (k == wanted) ++others_of_class;
-        }
-    }
+    const std::uint32_t block_class = plan.class_for(size);
+    block_use use = blocks_in_use(block_class);
     const auto ring = memory_->ring(lane);
     for (std::uint32_t i = 0; i < ring.capacity; ++i) {
         const auto slot = sync::slot_word::unpack(ring.slots[i].word.load());
@@ -85,12 +82,11 @@ bool participant::dropping_helps(std::uint32_t lane, std::uint64_t size) const n
         std::span<std::byte> ignored;
         if (!slot.full || slot.chunk >= plan.chunks) continue;
         if (!payload_of(slot.chunk, block, ignored) || block == 0) continue;
-        const std::uint32_t k = block >> class_shift;
-        owned_bytes -= std::min(owned_bytes, plan.classes[k].block_bytes);
-        if (k == wanted && others_of_class > 0) --others_of_class;
+        const std::uint32_t queued = block >> class_shift;
+        use.bytes -= std::min(use.bytes, plan.classes[queued].block_bytes);
+        if (queued == block_class && use.of_class > 0) --use.of_class;
     }
-    return others_of_class < plan.classes[wanted].count &&
-           owned_bytes + plan.classes[wanted].block_bytes <= memory_->shape().max_memory;
+    return one_more_fits(use, block_class);
 }
 
 void participant::set_length(std::uint32_t hand, std::uint64_t size) noexcept {

@@ -87,7 +87,7 @@ class participant final : public hawser::detail::lender {
     // Errors: no_space (the file system is full).
     result<std::span<std::byte>> make_room(std::uint32_t hand, std::uint64_t size);
     // Whether make_room() would succeed now. Changes nothing and wakes nobody.
-    [[nodiscard]] bool has_room_for(std::uint64_t size) noexcept;
+    [[nodiscard]] bool has_room_for(std::uint64_t size) const noexcept;
     // Whether it could succeed if all messages queued in the lane were dropped.
     [[nodiscard]] bool dropping_helps(std::uint32_t lane, std::uint64_t size) const noexcept;
     // The length of what was filled in, at most the size asked for. Before a send.
@@ -182,6 +182,13 @@ class participant final : public hawser::detail::lender {
                     std::span<std::byte>& out) const noexcept;
     void free_block(std::uint32_t block, std::uint32_t chunk) noexcept;
 
+    struct block_use {
+        std::uint64_t bytes = 0;
+        std::uint32_t of_class = 0;
+    };
+    [[nodiscard]] block_use blocks_in_use(std::uint32_t block_class) const noexcept;
+    [[nodiscard]] bool one_more_fits(const block_use& use,
+                                     std::uint32_t block_class) const noexcept;
     result<void> ready_class(std::uint32_t block_class) noexcept;
     result<bool> attach_block(hand_entry& entry, std::uint32_t block_class);
     result<bool> back_block(const sync::claimed& block, std::uint32_t block_class,
