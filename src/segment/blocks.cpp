@@ -103,11 +103,12 @@ void participant::drop_message(std::uint32_t hand) noexcept {
 result<bool> participant::attach_block(hand_entry& entry, std::uint32_t block_class) {
     if (auto ready = ready_class(block_class); !ready) return ready.why();
     const auto blocks = pool(block_class);
+    if (blocks.words == nullptr) return false; // a peer has taken its mark back
     auto got = sync::claim(blocks, searches_[block_class], true, entry.chunk);
     if (!got.found) {
         got = sync::claim(blocks, searches_[block_class], false, entry.chunk);
         if (!got.found) return false;
-        const auto backed = back_block(got, block_class, entry.chunk);
+        const auto backed = back_block(blocks, got, block_class, entry.chunk);
         if (!backed || !*backed) {
             sync::free_block(blocks, got.block, entry.chunk);
             if (!backed) return backed.why();
@@ -119,7 +120,8 @@ result<bool> participant::attach_block(hand_entry& entry, std::uint32_t block_cl
 }
 
 // Gives a claimed block its memory. False if max_memory does not allow it.
-result<bool> participant::back_block(const sync::claimed& block, std::uint32_t block_class,
+result<bool> participant::back_block(const sync::pool_memory<atomic>& blocks,
+                                     const sync::claimed& block, std::uint32_t block_class,
                                      std::uint32_t chunk) noexcept {
     if (!within_budget(chunk)) return false;
     const segment::block_class& of = memory_->plan().classes[block_class];
@@ -129,7 +131,7 @@ result<bool> participant::back_block(const sync::claimed& block, std::uint32_t b
             directory() +
             " is full, so the message can't be stored. Free space there (hawser gc), or "
             "send smaller messages.");
-    sync::set_backed(pool(block_class), block.block, chunk, true);
+    sync::set_backed(blocks, block.block, chunk, true);
     return true;
 }
 
@@ -140,7 +142,7 @@ bool participant::within_budget(std::uint32_t chunk) noexcept {
     std::uint64_t in_use = bytes_in_memory();
     for (std::uint32_t k = 0; k < memory_->plan().class_count && in_use > allowed; ++k) {
         const auto blocks = pool(k);
-        while (in_use > allowed) {
+        while (blocks.words != nullptr && in_use > allowed) {
             const auto free = sync::claim(blocks, searches_[k], true, chunk);
             if (!free.found) break;
             // The word first: a block that says it has memory must have it, also if we die here.

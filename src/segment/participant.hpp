@@ -51,6 +51,7 @@ struct held_message {
 // The counters of a record, as an observer sees them.
 [[nodiscard]] hawser::stats counters_of(const participant_record& record) noexcept;
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): it deletes itself, nobody else may
 class participant final : public hawser::detail::lender {
   public:
     static constexpr std::uint32_t no_hand = ~std::uint32_t{0};
@@ -191,8 +192,8 @@ class participant final : public hawser::detail::lender {
                                      std::uint32_t block_class) const noexcept;
     result<void> ready_class(std::uint32_t block_class) noexcept;
     result<bool> attach_block(hand_entry& entry, std::uint32_t block_class);
-    result<bool> back_block(const sync::claimed& block, std::uint32_t block_class,
-                            std::uint32_t chunk) noexcept;
+    result<bool> back_block(const sync::pool_memory<atomic>& blocks, const sync::claimed& block,
+                            std::uint32_t block_class, std::uint32_t chunk) noexcept;
     bool within_budget(std::uint32_t chunk) noexcept;
     void give_back(std::uint32_t block_class, std::uint32_t block) const noexcept;
     [[nodiscard]] std::uint64_t bytes_in_memory() const noexcept;
