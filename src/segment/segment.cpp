@@ -387,8 +387,7 @@ namespace {
 
 bool try_remove(int fd, const shared_memory& memory, const std::string& path) noexcept {
     if (!shut_door(fd, moment_ns)) return false;
-    bool unused = os::first_locked(fd, lock_base, memory.shape().participants) == os::none_locked &&
-                  memory.depth() == 0;
+    bool unused = !inhabited(fd, memory) && memory.depth() == 0;
     // A slot that is not free may hold messages, also such as only its repair will show.
     for (std::uint32_t slot = 0; unused && slot < memory.slots_used(); ++slot) {
         const auto state = static_cast<slot_state>(memory.record(slot).state.load());

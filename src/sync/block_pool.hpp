@@ -83,13 +83,6 @@ bool free_block(const pool_memory<Atomic>& pool, std::uint32_t block,
     return pool.words[block].compare_exchange_strong(raw, block_word{0, false, word.backed}.pack());
 }
 
-// Frees every block of a chunk that is spare: what a killed holder left. The caller holds the
-// chunk.
-template <template <typename> class Atomic>
-void free_all_of(const pool_memory<Atomic>& pool, std::uint32_t chunk) noexcept {
-    for (std::uint32_t i = 0; i < pool.count; ++i) free_block(pool, i, chunk);
-}
-
 // Blocks that have memory or are about to get it.
 template <template <typename> class Atomic>
 std::uint32_t count_in_memory(const pool_memory<Atomic>& pool) noexcept {

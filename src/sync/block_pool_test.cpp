@@ -126,11 +126,11 @@ TEST_F(BlockPool, BeyondTheNearOnesTheSearchGoesOnFromTheLastFind) {
     EXPECT_EQ(claim(pool(), from, true, 81).block, far);
 }
 
-TEST_F(BlockPool, FreeAllOfFreesThoseAndNoOthers) {
+TEST_F(BlockPool, FreeingForAChunkFreesItsBlocksAndNoOthers) {
     for (const std::uint32_t block : {0U, 7U, 13U, count - 1})
         words_[block].store(block_word{7, true, block != 7}.pack());
     words_[8].store(block_word{8, true, true}.pack());
-    free_all_of(pool(), 7);
+    for (std::uint32_t i = 0; i < count; ++i) free_block(pool(), i, 7);
     EXPECT_EQ(words_[0].load(), (block_word{0, false, true}.pack()));
     EXPECT_EQ(words_[7].load(), 0U);
     EXPECT_EQ(words_[13].load(), (block_word{0, false, true}.pack()));

@@ -143,6 +143,23 @@ void note(const lane_memory<Atomic>& lane, const slot_word& seen, std::uint64_t 
         raise(lane.evidence(lane.taken, seen.owner), position - lane.capacity + 1);
 }
 
+// No loop over a lane takes longer, whatever others write.
+template <template <typename> class Atomic>
+std::uint64_t budget_of(const lane_memory<Atomic>& lane) noexcept {
+    return 2 * std::uint64_t{lane.capacity} + 64;
+}
+
+// How far the slot at the cursor is ahead of it, in turns.
+inline std::int32_t turns_ahead(const slot_word& seen, const cursor& at) noexcept {
+    return static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
+}
+
+// True if the cursor's position is filled (for a send), or taken (for a receive).
+inline bool is_passed(const slot_word& seen, const cursor& at, bool sending) noexcept {
+    const std::int32_t ahead = turns_ahead(seen, at);
+    return ahead > 0 || (sending && ahead == 0 && seen.full);
+}
+
 // The swap itself: announce, note, CAS, keep. False if another was quicker.
 template <template <typename> class Atomic>
 bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
@@ -176,20 +193,19 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
                        cursor& at, const exchange_request& what) noexcept {
     const bool sending = what.kind == intent_kind::send;
     Atomic<std::uint64_t>& hint = sending ? *lane.tail_hint : *lane.head_hint;
-    const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
+    const std::uint64_t budget = ring_detail::budget_of(lane);
     std::uint64_t jumped_to = ~std::uint64_t{0};
     for (std::uint64_t tries = 0; tries < budget; ++tries) {
         const std::uint64_t raw = lane.slots[at.index].word.load();
         const slot_word seen = slot_word::unpack(raw);
         if (seen.chunk >= lane.chunks || seen.owner > lane.participants)
             return {ring_outcome::corrupt, 0, at.position};
-        const auto ahead =
-            static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
-        const bool passed = ahead > 0 || (sending && ahead == 0 && seen.full);
+        const std::int32_t ahead = ring_detail::turns_ahead(seen, at);
+        const bool passed = ring_detail::is_passed(seen, at, sending);
         if (passed || ahead < 0 || seen.full == sending) {
-            // RELAXED(hint): only a start; every position is judged by its slot. It also brings
-            // back who was stopped for so long that the turn seems to lie in the past.
-            // An honest hint is never ahead of the truth: SYNC(hint)
+            // Only a start; every position is judged by its slot. It also brings back who was
+            // stopped for so long that the turn seems to lie in the past. An honest hint is never
+            // ahead of the truth: SYNC(hint)
             const std::uint64_t hinted = hint.load(std::memory_order_acquire);
             const bool jumped = at.position == jumped_to;
             if (jumped && ahead < (sending ? -1 : 0))
@@ -216,48 +232,32 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
 
 namespace ring_detail {
 
-// Moves a cursor to where the lane really is, as far as the hint knows.
-template <typename Hint>
-void catch_up(const Hint& hint, cursor& at, std::uint32_t capacity) noexcept {
-    const std::uint64_t hinted = hint.load(std::memory_order_acquire); // SYNC(hint)
-    if (hinted > at.position) at.jump(hinted, capacity);
-}
-
-// How far the slot at the cursor is ahead of it, in turns.
-inline std::int32_t turns_ahead(const slot_word& seen, const cursor& at) noexcept {
-    return static_cast<std::int32_t>(seen.turn - static_cast<std::uint32_t>(at.turn));
-}
-
-} // namespace ring_detail
-
-// True if a message waits at the cursor or behind it. Moves the cursor like try_exchange; changes
-// nothing shared.
+// Would a send, or a receive, find its slot at the cursor or behind it? Moves the cursor like
+// try_exchange; changes nothing shared.
 template <template <typename> class Atomic>
-bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
-    ring_detail::catch_up(*lane.head_hint, at, lane.capacity);
-    const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
-    for (std::uint64_t tries = 0; tries < budget; ++tries) {
+bool is_ready(const lane_memory<Atomic>& lane, cursor& at, bool sending) noexcept {
+    const auto& hint = sending ? *lane.tail_hint : *lane.head_hint;
+    const std::uint64_t hinted = hint.load(std::memory_order_acquire); // SYNC(hint)
+    if (hinted > at.position) at.jump(hinted, lane.capacity);
+    for (std::uint64_t tries = 0; tries < budget_of(lane); ++tries) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
-        const auto ahead = ring_detail::turns_ahead(seen, at);
-        if (ahead <= 0) return ahead == 0 && seen.full;
+        if (!is_passed(seen, at, sending))
+            return turns_ahead(seen, at) == 0 && seen.full != sending;
         at.advance(lane.capacity);
     }
     return true; // others move faster than we look: something is there
 }
 
-// True if the lane has room at the cursor or behind it. Like has_message.
+} // namespace ring_detail
+
+template <template <typename> class Atomic>
+bool has_message(const lane_memory<Atomic>& lane, cursor& at) noexcept {
+    return ring_detail::is_ready(lane, at, false);
+}
+
 template <template <typename> class Atomic>
 bool has_room(const lane_memory<Atomic>& lane, cursor& at) noexcept {
-    ring_detail::catch_up(*lane.tail_hint, at, lane.capacity);
-    const std::uint64_t budget = 2 * std::uint64_t{lane.capacity} + 64;
-    for (std::uint64_t tries = 0; tries < budget; ++tries) {
-        const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
-        const auto ahead = ring_detail::turns_ahead(seen, at);
-        if (ahead < 0) return false;
-        if (ahead == 0 && !seen.full) return true;
-        at.advance(lane.capacity);
-    }
-    return true;
+    return ring_detail::is_ready(lane, at, true);
 }
 
 // Did the operation that a dead participant had announced happen? The slot first, then the

@@ -204,8 +204,7 @@ result<void> remove_healthy(const std::string& name, const std::string& path, re
             "for five seconds a process has been opening or removing it; it is stopped, or very "
             "slow. Continue or end it.");
     }
-    const auto inside = os::first_locked(fd, segment::lock_base, shape.participants);
-    if (inside != os::none_locked && !force) return in_use(name, fd, **memory);
+    if (!force && segment::inhabited(fd, **memory)) return in_use(name, fd, **memory);
     const auto named = os::status_of(path);
     if (!named || !named->same_file_as(file))
         return error{errc::not_found, "rm"}.because("somebody else removed it just now.");
