@@ -1,0 +1,16 @@
+// What identifies a file while it exists, whatever its names are.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+namespace hawser::os {
+
+struct file_key {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    [[nodiscard]] bool operator==(const file_key&) const = default;
+    [[nodiscard]] auto operator<=>(const file_key&) const = default;
+};
+
+} // namespace hawser::os
