@@ -16,6 +16,7 @@
 #include "help.hpp"
 #include "nearest.hpp"
 #include "output/error.hpp"
+#include "run_words.hpp"
 #include "verbs.hpp"
 
 namespace tool {
@@ -35,9 +36,9 @@ constexpr std::string_view footer =
 Mailboxes live in /dev/shm, or in $HAWSER_DIR. `man hawser` has the whole story.)";
 
 // In the order of the help.
-constexpr std::array verbs{add_send, add_receive, add_ls,         add_info,
-                           add_stat, add_rm,      add_gc,         add_doctor,
-                           add_demo, add_bench,   add_transports, add_completion};
+constexpr std::array verbs{add_send,  add_receive,    add_run,       add_ls,     add_info,
+                           add_stat,  add_rm,         add_gc,        add_doctor, add_demo,
+                           add_bench, add_transports, add_completion};
 
 void build(CLI::App& app, context& here) {
     const auto text = std::make_shared<help_text>();
@@ -144,6 +145,7 @@ int run(int argc, const char* const* argv) {
         std::fputs(app.help().c_str(), stderr);
         return exit_usage;
     }
+    pipeline::set_programs_aside(words, here);
     return parse_and_run(app, here, std::move(words));
 }
 

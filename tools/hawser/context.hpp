@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -30,9 +31,10 @@ enum class color_choice : std::uint8_t { automatic, always, never };
 
 struct context {
     color_choice color = color_choice::automatic;
-    bool json = false;     // --json or --jsonl: errors are JSON as well
-    int status = exit_ok;  // what the process exits with; set by the verb's callback
-    std::string_view verb; // for the hints in errors
+    bool json = false;                 // --json or --jsonl: errors are JSON as well
+    int status = exit_ok;              // what the process exits with; set by the verb's callback
+    std::string_view verb;             // for the hints in errors
+    std::vector<std::string> programs; // of `run`, with their arguments: no flags of hawser
 };
 
 // Adds a verb. The summary is one line; the examples lead its --help, each a command and what it is

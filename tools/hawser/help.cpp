@@ -54,6 +54,8 @@ std::string help_text::make_usage(const CLI::App* app, std::string name) const {
     for (const CLI::Option* each :
          app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
         std::string argument = each->get_type_name();
+        // Programs of the user come last: all that follows them is theirs.
+        if (argument.starts_with("--")) return text + " [flags] " + argument + '\n';
         if (each->get_expected_max() > 1) argument += "...";
         text += each->get_required() ? ' ' + argument : " [" + argument + ']';
     }

@@ -13,6 +13,7 @@ namespace tool {
 
 void add_send(CLI::App& app, context& here);
 void add_receive(CLI::App& app, context& here);
+void add_run(CLI::App& app, context& here);
 void add_ls(CLI::App& app, context& here);
 void add_info(CLI::App& app, context& here);
 void add_stat(CLI::App& app, context& here);

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "output/human.hpp"
-#include "terminal/terminal.hpp"
 
 namespace tool {
 namespace {
@@ -17,8 +16,8 @@ std::size_t width_of(std::string_view text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-bool put(std::string_view text) {
-    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+bool put(std::string_view text, std::FILE* into = stdout) {
+    return std::fwrite(text.data(), 1, text.size(), into) == text.size();
 }
 
 } // namespace
@@ -28,7 +27,8 @@ void table::add(const std::vector<std::string>& cells) {
     for (const std::string& cell : cells) row.push_back(printable(cell));
 }
 
-bool table::print(const context& here) const {
+bool table::print(const context& here, stream where) const {
+    std::FILE* const into = where == stream::err ? stderr : stdout;
     std::vector<std::size_t> widths;
     for (std::size_t c = 0; c < columns_.size(); ++c) {
         std::size_t widest = width_of(columns_[c].title);
@@ -47,10 +47,11 @@ bool table::print(const context& here) const {
         return text;
     };
     const auto title = line([&](std::size_t c) -> const std::string& { return columns_[c].title; });
-    bool written = put(paint(here, stream::out, ink::dim, title) + '\n');
+    bool written = put(paint(here, where, ink::dim, title) + '\n', into);
     for (const auto& row : rows_)
-        written &= put(line([&](std::size_t c) -> const std::string& { return row[c]; }) + '\n');
-    return written && std::fflush(stdout) == 0;
+        written &=
+            put(line([&](std::size_t c) -> const std::string& { return row[c]; }) + '\n', into);
+    return written && std::fflush(into) == 0;
 }
 
 bool print_facts(const std::vector<std::pair<std::string, std::string>>& facts) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "context.hpp"
+#include "terminal/terminal.hpp"
 
 namespace tool {
 
@@ -21,8 +22,8 @@ class table {
     // One cell for each column. Cells are shown with printable().
     void add(const std::vector<std::string>& cells);
 
-    // On stdout, the titles dimmed where colour is wanted. False if stdout can't take it.
-    [[nodiscard]] bool print(const context& here) const;
+    // The titles dimmed where colour is wanted. False if the stream can't take it.
+    [[nodiscard]] bool print(const context& here, stream where = stream::out) const;
 
   private:
     std::vector<column> columns_;
