@@ -1,4 +1,5 @@
-# One target per layer, and each links only lower ones: os < sync < segment < core < transports.
+# One target per layer, and each links only lower ones: os < sync < segment < core < wire <
+# transports.
 # `./dev lint` checks the same rule on the includes.
 #
 # core declares find_transport(); src/transport/table.cpp, the one list of all transports, defines
@@ -36,6 +37,7 @@ hawser_add_folder_layer(hawser_os os)
 hawser_add_folder_layer(hawser_sync sync LOWER hawser_os)
 hawser_add_folder_layer(hawser_segment segment LOWER hawser_sync)
 hawser_add_folder_layer(hawser_core core LOWER hawser_segment)
+hawser_add_folder_layer(hawser_wire wire LOWER hawser_core)
 
 set(hawser_transports "")
 file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true
@@ -43,7 +45,7 @@ file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true
 foreach(folder IN LISTS folders)
     if(IS_DIRECTORY "${PROJECT_SOURCE_DIR}/src/transport/${folder}")
         string(REPLACE "-" "_" name "${folder}")
-        hawser_add_folder_layer(hawser_transport_${name} transport/${folder} LOWER hawser_core)
+        hawser_add_folder_layer(hawser_transport_${name} transport/${folder} LOWER hawser_wire)
         list(APPEND hawser_transports hawser_transport_${name})
     endif()
 endforeach()

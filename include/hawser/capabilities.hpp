@@ -27,6 +27,16 @@ struct capabilities {
     survival_kind survives_kill_of; // whose kill -9 leaves the others working with nothing lost
     std::uint64_t max_message;      // bytes, the most that can be asked for
     bool both_ways;
+    bool many_senders;   // at the same time
+    bool many_receivers; // at the same time; each message goes to one of them
+    bool reliable;      // what was sent arrives as long as both ends live; false for datagrams of a
+                        // network
+    bool end_of_stream; // a receiver is told that the last sender has gone
+    bool numbered;      // sender and receiver are told the same sequence
+    bool observers;     // participants and counters can be seen from outside
+    bool drops_oldest;  // full=drop_oldest
+    bool selection;     // receive by type
+    bool byte_stream;   // its raw bytes can be reached (byte_stream.hpp)
     bool capacity_zero;
     bool capacity_bounded;
     bool capacity_unbounded;

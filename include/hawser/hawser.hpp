@@ -2,14 +2,18 @@
 #pragma once
 
 #include <hawser/address.hpp>
+#include <hawser/attributes.hpp>
+#include <hawser/byte_stream.hpp>
 #include <hawser/capabilities.hpp>
 #include <hawser/error.hpp>
 #include <hawser/inspect.hpp>
 #include <hawser/message.hpp>
+#include <hawser/notification.hpp>
 #include <hawser/options.hpp>
 #include <hawser/receiver.hpp>
 #include <hawser/result.hpp>
 #include <hawser/sender.hpp>
 #include <hawser/stats.hpp>
+#include <hawser/system_objects.hpp>
 #include <hawser/version.hpp>
 #include <hawser/wait.hpp>

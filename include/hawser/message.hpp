@@ -12,6 +12,9 @@
 // - A crash before it is destroyed: it is delivered again, with redelivered() == true
 //   (delivery=at_least_once).
 //
+// - What came along with the bytes (priority, type, who sent it, descriptors) is there where the
+//   transport's capabilities say so. Descriptors that nobody takes are closed with the message.
+//
 // loan
 // - the same rules; dropped without send() it goes back unsent. A crash before send(): as if it had
 //   never been.
@@ -20,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -85,11 +89,66 @@ class lent_memory {
 
 } // namespace detail
 
+// What goes along with a message besides its bytes. A transport that can't carry something that is
+// set here says `unsupported`.
+struct envelope {
+    std::uint32_t priority = 0; // 0 to 32,767; higher first, in order within one (`priorities`)
+    std::int64_t type = 0;      // from 1: System V's type, instead of a priority (`selection`)
+    std::span<const int> descriptors = {}; // copies of these go along (`passes_fds`)
+
+    [[nodiscard]] bool empty() const noexcept {
+        return priority == 0 && type == 0 && descriptors.empty();
+    }
+};
+
+// Who sent a message, by the kernel's word, in the receiver's namespaces.
+struct credentials {
+    std::uint32_t pid = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+
+    [[nodiscard]] bool operator==(const credentials&) const = default;
+};
+
+// Which message to receive (transports with `selection`).
+struct selection {
+    enum class rule : std::uint8_t {
+        by_priority, // as receive() does
+        in_order,    // the oldest, whatever its type
+        exactly,     // the oldest of this type
+        not_this,    // the oldest of any other type
+        up_to,       // the lowest type that is not above this
+    };
+    rule by = rule::by_priority;
+    std::int64_t type = 0;
+};
+
+namespace detail {
+
+// What came along, kept by whoever lent the message's memory.
+class accompaniment {
+  public:
+    std::uint32_t priority = 0;
+    std::int64_t type = 0;
+    bool has_sender = false;
+    credentials sender;
+
+    [[nodiscard]] virtual std::size_t descriptors() const noexcept { return 0; }
+    virtual int take_descriptor(std::size_t /*index*/) noexcept { return -1; }
+
+  protected:
+    ~accompaniment() = default;
+};
+
+} // namespace detail
+
 class message {
   public:
     message() noexcept = default;
-    message(detail::lent_memory memory, std::uint64_t sequence, bool redelivered) noexcept
-        : memory_(std::move(memory)), sequence_(sequence), redelivered_(redelivered) {}
+    message(detail::lent_memory memory, std::uint64_t sequence, bool redelivered,
+            detail::accompaniment* along = nullptr) noexcept
+        : memory_(std::move(memory)), along_(along), sequence_(sequence),
+          redelivered_(redelivered) {}
 
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return memory_.bytes(); }
     [[nodiscard]] std::size_t size() const noexcept { return memory_.bytes().size(); }
@@ -115,11 +174,33 @@ class message {
     // True if a receiver that died may have seen it before.
     [[nodiscard]] bool redelivered() const noexcept { return redelivered_; }
 
+    // As it was sent; 0 where the transport has none, and after release().
+    [[nodiscard]] std::uint32_t priority() const noexcept { return along() ? along_->priority : 0; }
+    [[nodiscard]] std::int64_t type() const noexcept { return along() ? along_->type : 0; }
+    // Nothing where the transport does not tell (`peer_credentials`).
+    [[nodiscard]] std::optional<credentials> sender() const noexcept {
+        if (!along() || !along_->has_sender) return std::nullopt;
+        return along_->sender;
+    }
+    // How many descriptors came along, and the one at index, which is the caller's from then on; it
+    // is close-on-exec. -1 where there is none, or it was taken before.
+    [[nodiscard]] std::size_t descriptors() const noexcept {
+        return along() ? along_->descriptors() : 0;
+    }
+    [[nodiscard]] int take_descriptor(std::size_t index) noexcept {
+        return along() ? along_->take_descriptor(index) : -1;
+    }
+
     // Gives the memory back now instead of at destruction.
     void release() noexcept { memory_.give_back(); }
 
   private:
+    [[nodiscard]] bool along() const noexcept {
+        return along_ != nullptr && memory_.from() != nullptr;
+    }
+
     detail::lent_memory memory_;
+    detail::accompaniment* along_ = nullptr;
     std::uint64_t sequence_ = 0;
     bool redelivered_ = false;
 };

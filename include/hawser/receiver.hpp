@@ -27,7 +27,9 @@
 #include <string_view>
 
 #include <hawser/address.hpp>
+#include <hawser/attributes.hpp>
 #include <hawser/message.hpp>
+#include <hawser/notification.hpp>
 #include <hawser/options.hpp>
 #include <hawser/stats.hpp>
 #include <hawser/wait.hpp>
@@ -61,6 +63,9 @@ class receiver {
     }
     result<message> receive_by(deadline until);
 
+    // The first message that the selection asks for; the others stay. Errors also: unsupported.
+    result<message> receive_selected(const selection& which, deadline until = deadline::never());
+
     // Receives a value sent with sender::send_value.
     template <typename T>
     result<T> receive_value(deadline until = deadline::never()) {
@@ -77,6 +82,16 @@ class receiver {
     [[nodiscard]] result<int> fd();
     // The poll(2) events to wait for on fd(): POLLIN.
     [[nodiscard]] short fd_events() const noexcept;
+
+    // Registers this process to be told of the next message (notification.hpp). Errors:
+    // already_exists (another process is registered) · unsupported · invalid_argument.
+    result<void> notify(const notification& how);
+    // Takes the registration back; none is harmless.
+    result<void> stop_notifying();
+
+    // As of a sender.
+    [[nodiscard]] result<hawser::attributes> attributes();
+    result<void> change(const options& wanted);
 
     [[nodiscard]] hawser::stats stats() const noexcept;
     [[nodiscard]] const hawser::address& where() const noexcept;

@@ -26,6 +26,7 @@
 #include <type_traits>
 
 #include <hawser/address.hpp>
+#include <hawser/attributes.hpp>
 #include <hawser/message.hpp>
 #include <hawser/options.hpp>
 #include <hawser/stats.hpp>
@@ -96,12 +97,28 @@ class sender {
     result<sent> send_by(std::span<const std::byte> bytes, deadline until);
     result<sent> send_by(loan& filled, deadline until);
 
+    // Sends what goes along, too: a priority, a type, descriptors. Errors also: unsupported, where
+    // the transport can't carry it.
+    result<sent> send_with(std::span<const std::byte> bytes, const envelope& with,
+                           deadline until = deadline::never());
+    result<sent> send_with(std::string_view text, const envelope& with,
+                           deadline until = deadline::never()) {
+        return send_with(as_bytes(text), with, until);
+    }
+
     // A descriptor for poll, epoll, Asio, libuv. Level-triggered and ready, for fd_events(), when
     // try_send would not say would_block. Never read from it and never re-arm it. It lives as long
     // as the sender. Errors: system (the inotify limit, with the sysctl to raise).
     [[nodiscard]] result<int> fd();
-    // The poll(2) events to wait for on fd(): POLLIN on shm.
+    // The poll(2) events to wait for on fd(): POLLIN on shm, and POLLOUT where fd() is the
+    // facility's own descriptor.
     [[nodiscard]] short fd_events() const noexcept;
+
+    // The settings of the facility, and what may be changed of them while it is in use: max_memory
+    // (its capacity in bytes), mode, group, as far as the facility has them. Errors: unsupported ·
+    // permission · no_space (with the limit).
+    [[nodiscard]] result<hawser::attributes> attributes();
+    result<void> change(const options& wanted);
 
     [[nodiscard]] hawser::stats stats() const noexcept;
     [[nodiscard]] const hawser::address& where() const noexcept;

@@ -56,7 +56,7 @@ bool delivery_met(const options& wanted, const capabilities& can) noexcept {
            can.survives_kill_of == survival_kind::both;
 }
 
-constexpr std::array<demand, 7> demands{{
+constexpr std::array<demand, 8> demands{{
     {"capacity", capacity_met},
     {"max_message",
      [](const options& wanted, const capabilities& can) {
@@ -65,6 +65,10 @@ constexpr std::array<demand, 7> demands{{
     {"sharing", sharing_met},
     {"order", order_met},
     {"delivery", delivery_met},
+    {"full",
+     [](const options& wanted, const capabilities& can) {
+         return wanted.full != full_policy::drop_oldest || can.drops_oldest;
+     }},
     {"history",
      [](const options& wanted, const capabilities& can) {
          return wanted.history.value_or(0) == 0 || can.sharing_all;

@@ -26,7 +26,7 @@ result<receiver> receiver::open(const address& where, const options& wanted) {
     auto end = ready->by->open_receiver(ready->where, ready->where.wanted);
     if (!end) return detail::located(end.why(), ready->where);
     assert(*end != nullptr);
-    (*end)->where = std::move(ready->where);
+    if ((*end)->where.scheme.empty()) (*end)->where = std::move(ready->where);
     return receiver{std::move(*end)};
 }
 
@@ -39,6 +39,26 @@ result<message> receiver::receive_by(deadline until) {
     return outcome;
 }
 
+result<message> receiver::receive_selected(const selection& which, deadline until) {
+    auto outcome =
+        end_ ? end_->receive_selected(which, until) : detail::used_after_close("receive");
+    if (!outcome) [[unlikely]]
+        detail::locate(outcome, end_);
+    return outcome;
+}
+
+result<void> receiver::notify(const notification& how) {
+    auto outcome = end_ ? end_->notify(how) : detail::used_after_close("notify");
+    if (!outcome) detail::locate(outcome, end_);
+    return outcome;
+}
+
+result<void> receiver::stop_notifying() {
+    auto outcome = end_ ? end_->stop_notifying() : detail::used_after_close("notify");
+    if (!outcome) detail::locate(outcome, end_);
+    return outcome;
+}
+
 result<int> receiver::fd() {
     auto outcome = end_ ? end_->fd() : detail::used_after_close("fd");
     if (!outcome) [[unlikely]]
@@ -48,6 +68,18 @@ result<int> receiver::fd() {
 
 short receiver::fd_events() const noexcept {
     return end_ ? end_->fd_events() : short{0};
+}
+
+result<hawser::attributes> receiver::attributes() {
+    auto outcome = end_ ? end_->attributes() : detail::used_after_close("attributes");
+    if (!outcome) detail::locate(outcome, end_);
+    return outcome;
+}
+
+result<void> receiver::change(const options& wanted) {
+    auto outcome = end_ ? end_->change(wanted) : detail::used_after_close("change");
+    if (!outcome) detail::locate(outcome, end_);
+    return outcome;
 }
 
 hawser::stats receiver::stats() const noexcept {

@@ -36,7 +36,7 @@ result<sender> sender::open(const address& where, const options& wanted) {
     auto end = ready->by->open_sender(ready->where, ready->where.wanted);
     if (!end) return detail::located(end.why(), ready->where);
     assert(*end != nullptr);
-    (*end)->where = std::move(ready->where);
+    if ((*end)->where.scheme.empty()) (*end)->where = std::move(ready->where);
     return sender{std::move(*end)};
 }
 
@@ -60,6 +60,14 @@ result<sent> sender::send_by(loan& filled, deadline until) {
     return outcome;
 }
 
+result<sent> sender::send_with(std::span<const std::byte> bytes, const envelope& with,
+                               deadline until) {
+    auto outcome = end_ ? end_->send_with(bytes, with, until) : detail::used_after_close("send");
+    if (!outcome) [[unlikely]]
+        detail::locate(outcome, end_);
+    return outcome;
+}
+
 result<loan> sender::loan_for(std::size_t size, deadline until) {
     auto outcome = end_ ? end_->loan_for(size, until) : detail::used_after_close("loan");
     if (!outcome) [[unlikely]]
@@ -76,6 +84,18 @@ result<int> sender::fd() {
 
 short sender::fd_events() const noexcept {
     return end_ ? end_->fd_events() : short{0};
+}
+
+result<hawser::attributes> sender::attributes() {
+    auto outcome = end_ ? end_->attributes() : detail::used_after_close("attributes");
+    if (!outcome) detail::locate(outcome, end_);
+    return outcome;
+}
+
+result<void> sender::change(const options& wanted) {
+    auto outcome = end_ ? end_->change(wanted) : detail::used_after_close("change");
+    if (!outcome) detail::locate(outcome, end_);
+    return outcome;
 }
 
 hawser::stats sender::stats() const noexcept {

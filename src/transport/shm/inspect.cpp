@@ -10,6 +10,7 @@
 
 #include "os/lock.hpp"
 #include "segment/participant.hpp"
+#include "transport/shm/shm.hpp"
 
 namespace hawser {
 inline namespace v1 {
@@ -18,21 +19,8 @@ namespace {
 
 using segment::slot_state;
 
-result<std::string> name_in(std::string_view text, const char* operation) {
-    const auto parsed = address::parse(text);
-    if (!parsed) return parsed.why();
-    if (parsed->scheme != "shm")
-        return error{errc::unsupported, operation}.at(text).because(
-            "only shm: mailboxes can be looked at from outside.");
-    return parsed->rest;
-}
-
 std::string address_of(const std::string& name) {
     return address{"shm", name, {}}.to_text(); // with escapes where the name needs them
-}
-
-error located(const error& why, const char* operation, const std::string& name) {
-    return error{why.code(), operation, why.sys()}.at(address_of(name)).because(why.detail());
 }
 
 std::string command_of(const segment::participant_record& record) {
@@ -267,55 +255,6 @@ result<std::vector<mailbox_info>> list_mailboxes() {
     return all;
 }
 
-result<mailbox_info> inspect_mailbox(std::string_view text) {
-    const auto name = name_in(text, "info");
-    if (!name) return name.why();
-    const auto path = segment::path_of(*name);
-    if (!path) return located(path.why(), "info", *name);
-    const auto status = os::status_of(*path);
-    if (!status) {
-        const error why = error{status.why().code(), "info", status.why().sys()}.because(
-            status.is(errc::not_found)
-                ? "there is no such mailbox. hawser ls shows those there are."
-                : std::strerror(status.why().sys()));
-        return located(why, "info", *name);
-    }
-    return inspect_file(*name, *path, *status);
-}
-
-result<void> remove_mailbox(std::string_view text, removal how) {
-    const auto name = name_in(text, "rm");
-    if (!name) return name.why();
-    const auto path = segment::path_of(*name);
-    if (!path) return located(path.why(), "rm", *name);
-    const auto status = os::status_of(*path);
-    if (!status)
-        return located(error{status.why().code(), "rm", status.why().sys()}.because(
-                           "there is no such mailbox. hawser ls shows those there are."),
-                       "rm", *name);
-    const auto removed = [&]() -> result<void> {
-        const auto fd = os::fork_guard::of(
-            [&] { return os::open_existing(*path, os::access_kind::read_write); });
-        const auto shape =
-            fd ? segment::read_geometry(fd->get(), *status) : result<segment::geometry>{fd.why()};
-        if (shape) return remove_healthy(*name, *path, how, fd->get(), *status, *shape);
-        if (how == removal::by_force) return os::remove_name(*path);
-        if (!fd && fd.is(errc::permission))
-            return error{errc::permission, "rm", fd.why().sys()}.because(
-                "this user may not open it. hawser info shows whose it is.");
-        return error{errc::corrupt, "rm"}.because("it is not a mailbox that this version can use "
-                                                  "(hawser info says why). To remove the file "
-                                                  "all the same: hawser rm --force shm:" +
-                                                  *name);
-    }();
-    if (removed) return {};
-    if (removed.why().detail().empty())
-        return located(error{removed.why().code(), "rm", removed.why().sys()}.because(
-                           std::strerror(removed.why().sys())),
-                       "rm", *name);
-    return located(removed.why(), "rm", *name);
-}
-
 result<std::vector<collected>> collect_garbage(bool dry_run) {
     auto all = list_mailboxes();
     if (!all) return all.why();
@@ -325,16 +264,51 @@ result<std::vector<collected>> collect_garbage(bool dry_run) {
     return report;
 }
 
-std::string_view name_of(participant_role value) noexcept {
-    constexpr std::array<std::string_view, 3> names{"none", "sender", "receiver"};
-    return names[static_cast<std::size_t>(value)];
-}
-
-std::string_view name_of(mailbox_state value) noexcept {
-    constexpr std::array<std::string_view, 7> names{
-        "in_use", "idle", "dead", "not_mailbox", "other_version", "damaged", "unreadable"};
-    return names[static_cast<std::size_t>(value)];
-}
-
 } // namespace v1
 } // namespace hawser
+
+namespace hawser::shm {
+
+result<mailbox_info> inspect(const address& where) {
+    const auto path = segment::path_of(where.rest);
+    if (!path)
+        return error{path.why().code(), "info", path.why().sys()}.because(path.why().detail());
+    const auto status = os::status_of(*path);
+    if (!status)
+        return error{status.why().code(), "info", status.why().sys()}.because(
+            status.is(errc::not_found)
+                ? "there is no such mailbox. hawser ls shows those there are."
+                : std::strerror(status.why().sys()));
+    return inspect_file(where.rest, *path, *status);
+}
+
+result<void> remove(const address& where, removal how) {
+    const std::string& name = where.rest;
+    const auto path = segment::path_of(name);
+    if (!path) return error{path.why().code(), "rm", path.why().sys()}.because(path.why().detail());
+    const auto status = os::status_of(*path);
+    if (!status)
+        return error{status.why().code(), "rm", status.why().sys()}.because(
+            "there is no such mailbox. hawser ls shows those there are.");
+    const auto removed = [&]() -> result<void> {
+        const auto fd = os::fork_guard::of(
+            [&] { return os::open_existing(*path, os::access_kind::read_write); });
+        const auto shape =
+            fd ? segment::read_geometry(fd->get(), *status) : result<segment::geometry>{fd.why()};
+        if (shape) return remove_healthy(name, *path, how, fd->get(), *status, *shape);
+        if (how == removal::by_force) return os::remove_name(*path);
+        if (!fd && fd.is(errc::permission))
+            return error{errc::permission, "rm", fd.why().sys()}.because(
+                "this user may not open it. hawser info shows whose it is.");
+        return error{errc::corrupt, "rm"}.because("it is not a mailbox that this version can use "
+                                                  "(hawser info says why). To remove the file "
+                                                  "all the same: hawser rm --force shm:" +
+                                                  name);
+    }();
+    if (removed) return {};
+    const error& why = removed.why();
+    return error{why.code(), "rm", why.sys()}.because(
+        why.detail().empty() ? std::string_view(std::strerror(why.sys())) : why.detail());
+}
+
+} // namespace hawser::shm

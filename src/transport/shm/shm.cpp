@@ -14,6 +14,15 @@ constexpr capabilities abilities{
     .survives_kill_of = survival_kind::both,
     .max_message = std::uint64_t{1} << 40,
     .both_ways = false,
+    .many_senders = true,
+    .many_receivers = true,
+    .reliable = true,
+    .end_of_stream = true,
+    .numbered = true,
+    .observers = true,
+    .drops_oldest = true,
+    .selection = false,
+    .byte_stream = false,
     .capacity_zero = false,
     .capacity_bounded = true,
     .capacity_unbounded = false,
@@ -36,7 +45,11 @@ constexpr capabilities abilities{
 const hawser::detail::transport transport{
     {"shm", "shm:NAME", "hawser's mailbox in shared memory", abilities},
     open_sender,
-    open_receiver};
+    open_receiver,
+    nullptr,
+    nullptr,
+    inspect,
+    remove};
 
 result<void> admit(const segment::participant& self, bool poisoned,
                    const char* operation) noexcept {

@@ -1,4 +1,4 @@
-"""Includes go downwards: os < sync < segment < core < transport and capi, and nothing inside knows
+"""Includes go downwards: os < sync < segment < core < wire < transport and capi, and nothing inside knows
 the tools. A transport includes no other one; only transport/table.cpp may see them all. A public
 header includes the standard library and other public headers, nothing else. Headers of a Linux
 facility are kept to src/os by the check system_calls."""
@@ -10,7 +10,7 @@ from source_tree import Problem
 NAME = "layers"
 PURPOSE = "includes go only downwards, and public headers include only the standard library"
 
-RANK = {"os": 0, "sync": 1, "segment": 2, "core": 3, "transport": 4, "capi": 4}
+RANK = {"os": 0, "sync": 1, "segment": 2, "core": 3, "wire": 4, "transport": 5, "capi": 5}
 
 
 def check(tree):
@@ -52,6 +52,7 @@ def _wrong_way(own, other, path):
 
 SAMPLES = [
     ({"src/os/a.hpp": '#include "core/b.hpp"\n'}, "os includes core"),
+    ({"src/core/a.hpp": '#include "wire/b.hpp"\n'}, "core includes wire"),
     ({"src/transport/shm/a.cpp": '#include "transport/pipe/b.hpp"\n'}, "includes another"),
     ({"src/transport/shm/a.cpp": '#include "../pipe/b.hpp"\n'}, "not by .."),
     ({"src/capi/a.cpp": '#include "transport/shm/b.hpp"\n'}, "beside it"),

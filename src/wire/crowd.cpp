@@ -1,0 +1,93 @@
+#include "wire/crowd.hpp"
+
+#include <algorithm>
+
+#include <poll.h>
+
+namespace hawser::wire {
+
+namespace {
+
+// An end of one connection, as opposed to something about a message.
+bool ends_connection(errc code) noexcept {
+    return code != errc::would_block && code != errc::too_big && code != errc::unsupported;
+}
+
+} // namespace
+
+result<std::unique_ptr<reader>> crowd::make(int listening_fd, acceptor accept) {
+    auto polled = os::poll_set::make();
+    if (!polled) return polled.why();
+    if (auto added = polled->add(listening_fd, POLLIN, listening); !added) return added.why();
+    return std::unique_ptr<reader>(
+        std::make_unique<crowd>(std::move(*polled), listening_fd, std::move(accept)));
+}
+
+crowd::crowd(os::poll_set polled, int listening_fd, acceptor accept) noexcept
+    : polled_(std::move(polled)), accept_(std::move(accept)), listening_fd_(listening_fd) {}
+
+waiting_point crowd::arrival() const noexcept {
+    return {polled_.fd(), POLLIN, 0};
+}
+
+bool crowd::has_more() const noexcept {
+    return !with_more_.empty() || (had_members_ && members_.empty());
+}
+
+result<void> crowd::try_read(received& into, const selection& which) {
+    // What was read already goes first: its connection gave up its turn for it.
+    while (!with_more_.empty()) {
+        const token member = with_more_.front();
+        with_more_.pop_front();
+        auto outcome = read_from(member, into, which);
+        if (!outcome.is(errc::would_block)) return outcome;
+    }
+    result<void> refused;
+    token member = listening;
+    while (polled_.next_ready(member)) {
+        if (member == listening) {
+            refused = accept_all();
+            continue;
+        }
+        auto outcome = read_from(member, into, which);
+        if (!outcome.is(errc::would_block)) return outcome;
+    }
+    if (!refused) return refused;
+    if (had_members_ && members_.empty()) return error{errc::closed, "receive"};
+    return error{errc::would_block, "receive"};
+}
+
+result<void> crowd::accept_all() {
+    for (;;) {
+        auto taken = accept_();
+        if (!taken && taken.is(errc::would_block)) return {};
+        if (!taken) {
+            // It stays ready for as long as nothing can be accepted: until a connection closes, we
+            // do not look again.
+            polled_.remove(listening_fd_);
+            paused_ = true;
+            return taken.why();
+        }
+        const token name = next_++;
+        if (auto added = polled_.add((*taken)->arrival().fd, POLLIN, name); !added) return added;
+        members_.emplace(name, std::move(*taken));
+        had_members_ = true;
+    }
+}
+
+// would_block also when the connection has come to its end while others go on.
+result<void> crowd::read_from(token which, received& into, const selection& how) {
+    const auto found = members_.find(which);
+    if (found == members_.end()) return error{errc::would_block, "receive"};
+    auto outcome = found->second->try_read(into, how);
+    if (outcome || !ends_connection(outcome.why().code())) {
+        if (found->second->has_more()) with_more_.push_back(which);
+        return outcome;
+    }
+    polled_.remove(found->second->arrival().fd);
+    members_.erase(found);
+    if (paused_) paused_ = !polled_.add(listening_fd_, POLLIN, listening);
+    return outcome.is(errc::closed) ? error{errc::would_block, "receive"} : outcome.why();
+}
+
+} // namespace hawser::wire

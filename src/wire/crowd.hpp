@@ -1,0 +1,51 @@
+// Many senders, each on a connection of its own, read as one: the receiving side of the socket
+// transports that have connections.
+//
+// - Blocks: never. Allocates: for each connection. Threads: one at a time.
+// - Fair: connections take turns, at the latest when one's read buffer is empty.
+// - The end of the stream is the end of the last connection; a new one opens it again. A connection
+//   that breaks, or whose bytes are no messages, is dropped and reported once; the others go on.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "wire/ends.hpp"
+
+namespace hawser::wire {
+
+// Takes one connection that waits. Error would_block: none does.
+using acceptor = std::function<result<std::unique_ptr<reader>>()>;
+
+class crowd final : public reader {
+  public:
+    // listening_fd is readable when accept has something to take; accept owns it.
+    static result<std::unique_ptr<reader>> make(int listening_fd, acceptor accept);
+
+    result<void> try_read(received& into, const selection& which) override;
+    [[nodiscard]] waiting_point arrival() const noexcept override;
+    [[nodiscard]] bool has_more() const noexcept override;
+
+    crowd(os::poll_set polled, int listening_fd, acceptor accept) noexcept;
+
+  private:
+    using token = std::uint64_t;
+    static constexpr token listening = 0;
+
+    result<void> accept_all();
+    result<void> read_from(token which, received& into, const selection& how);
+
+    os::poll_set polled_;
+    acceptor accept_;
+    std::map<token, std::unique_ptr<reader>> members_;
+    std::deque<token> with_more_; // members that have read further than they have given
+    token next_ = listening + 1;
+    int listening_fd_;
+    bool had_members_ = false;
+    bool paused_ = false; // no descriptor was left for a connection that waits
+};
+
+} // namespace hawser::wire

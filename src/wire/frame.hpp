@@ -1,0 +1,114 @@
+// Messages on a stream of bytes. docs/formats/frame.md describes each byte.
+//
+//     'h' 'w' version descriptors length(4, little-endian) | length bytes | mark
+//
+// - A frame is at most 256 KiB; a larger message goes in several. The mark after a frame's bytes
+//   says what becomes of them: the message ends here, goes on in the next frame, or is void –
+//   so a send that gives up in the middle of a frame can finish the frame and take the message
+//   back.
+// - What a peer announces is checked before anything is allocated, and memory grows only with what
+//   has come. Bytes that are no frame are `corrupt`.
+// - Blocks: never. Allocates: for large messages. Threads: one at a time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "os/stream.hpp"
+#include "wire/ends.hpp"
+
+namespace hawser::wire {
+
+inline constexpr std::size_t frame_header_bytes = 8;
+inline constexpr std::size_t frame_extra_bytes = frame_header_bytes + 1; // with the mark
+inline constexpr std::size_t longest_frame = 256UL * 1024;               // its message bytes
+inline constexpr std::uint8_t frame_version = 1;
+
+enum class frame_mark : std::uint8_t { end = 1, more = 2, is_void = 3 };
+
+struct frame_header {
+    std::uint8_t descriptors = 0; // that belong to this message; in its first frame only
+    std::uint32_t length = 0;
+};
+
+std::array<std::byte, frame_header_bytes> encode(const frame_header& header) noexcept;
+// Nothing if it is no header of this version, or announces more than a frame may have.
+std::optional<frame_header> decode(std::span<const std::byte, frame_header_bytes> bytes) noexcept;
+
+// What a facility does at the end of its stream.
+enum class at_eof : std::uint8_t {
+    ends,    // nothing comes after it
+    reopens, // a FIFO: another writer may come, so after garbage the next frame may be good again
+};
+
+class frame_writer final : public writer {
+  public:
+    explicit frame_writer(os::stream to) noexcept : to_(std::move(to)) {}
+
+    result<void> try_write(std::span<const std::byte> bytes, const envelope& with) override;
+    void abandon() noexcept override;
+    [[nodiscard]] waiting_point room() const noexcept override;
+    [[nodiscard]] os::stream& stream() noexcept { return to_; }
+
+  private:
+    result<void> write_frame(std::span<const std::byte> payload, bool last,
+                             std::span<const int> descriptors);
+    result<void> flush_owed();
+
+    os::stream to_;
+    std::size_t frames_done_bytes_ = 0;  // of the message, in frames that are wholly written
+    std::size_t frame_written_ = 0;      // of the current frame, header and mark included
+    std::span<const std::byte> current_; // the message that would_block refused
+    std::vector<std::byte> owed_;        // the rest of a frame whose message was abandoned
+    std::size_t owed_written_ = 0;
+};
+
+class frame_reader final : public reader {
+  public:
+    frame_reader(os::stream from, std::uint64_t max_message, at_eof eof,
+                 std::optional<credentials> peer = std::nullopt);
+
+    result<void> try_read(received& into, const selection& which) override;
+    [[nodiscard]] waiting_point arrival() const noexcept override;
+    [[nodiscard]] bool has_more() const noexcept override;
+    [[nodiscard]] os::stream& stream() noexcept { return from_; }
+
+  private:
+    enum class step : std::uint8_t { need_bytes, message, corrupt, too_big };
+
+    step parse(received& into);
+    step take_payload();
+    step take_mark(received& into);
+    result<void> fill();
+    result<void> at_end();
+    result<void> give_up(errc code, std::string_view why);
+    void forget_message() noexcept;
+    [[nodiscard]] std::span<const std::byte> buffered() const noexcept {
+        return std::span(buffer_).subspan(begin_, end_ - begin_);
+    }
+
+    os::stream from_;
+    std::vector<std::byte> buffer_; // bytes read and not looked at yet: begin_ … end_
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    byte_buffer message_; // its bytes so far
+    os::passed_descriptors passed_;
+    std::optional<frame_header> frame_; // the current one
+    std::size_t frame_read_ = 0;        // of its bytes
+    std::uint64_t max_message_;
+    std::uint64_t sequence_ = 0;
+    std::uint8_t descriptors_ = 0; // that the message announced
+    std::optional<credentials> peer_;
+    at_eof eof_;
+    bool skipping_ = false; // the message is larger than max_message
+    bool broken_ = false;
+};
+
+// The error of a stream that failed with errno sys: closed, peer_died, or what the errno says.
+error stream_failure(const char* operation, int sys);
+
+} // namespace hawser::wire
