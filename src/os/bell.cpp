@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -15,6 +16,14 @@
 namespace hawser::os {
 
 namespace {
+
+struct fd_path {
+    std::array<char, 32> text{};
+
+    explicit fd_path(int fd) noexcept {
+        std::snprintf(text.data(), text.size(), "/proc/self/fd/%d", fd);
+    }
+};
 
 bool add_to(int poll, int fd) noexcept {
     epoll_event event{};
@@ -28,11 +37,9 @@ result<bell> bell::listen(int fd, bell_tone tone) noexcept {
     bell made;
     made.watch_ = above_standard(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!made.watch_) return failure("inotify_init", errno);
-    std::array<char, 32> path{};
-    std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
     const std::uint32_t events =
         (tone == bell_tone::touch ? IN_ATTRIB : IN_MODIFY) | IN_CLOSE_WRITE;
-    if (::inotify_add_watch(made.watch_.get(), path.data(), events) < 0)
+    if (::inotify_add_watch(made.watch_.get(), fd_path(fd).text.data(), events) < 0)
         return failure("inotify_add_watch", errno);
     made.self_ = above_standard(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!made.self_) return failure("eventfd", errno);
@@ -49,7 +56,9 @@ result<bell> bell::listen(int fd, bell_tone tone) noexcept {
 
 void bell::ring_self() noexcept {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto wrote = ::write(self_.get(), &one, sizeof one);
+    // EAGAIN: it has been rung as often as it can count.
+    while (::write(self_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+    }
 }
 
 void bell::remind_after_ns(std::int64_t delay_ns) noexcept {
@@ -78,12 +87,14 @@ bell::heard bell::quiet() noexcept {
 }
 
 void bell::ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept {
-    if (tone == bell_tone::touch) {
-        ::futimens(fd, nullptr);
-        return;
-    }
     const char byte = 0;
-    [[maybe_unused]] const auto wrote = ::pwrite(fd, &byte, 1, static_cast<off_t>(offset));
+    const bool rang = tone == bell_tone::touch
+                          ? ::futimens(fd, nullptr) == 0
+                          : ::pwrite(fd, &byte, 1, static_cast<off_t>(offset)) == 1;
+    if (rang) return;
+    // Nobody rings a second time for the same news. Departures are heard by all who listen to
+    // either tone: let one more description of the file come and go.
+    [[maybe_unused]] const unique_fd gone{::open(fd_path(fd).text.data(), O_RDWR | O_CLOEXEC)};
 }
 
 } // namespace hawser::os

@@ -44,7 +44,9 @@ class bell {
     };
     heard quiet() noexcept;
 
-    // Rings everyone who listens to the file for this tone. Writing puts a zero at offset.
+    // Rings everyone who listens to the file for this tone. Writing puts a zero at offset. Should
+    // that fail, rings a departure; a process that has lost its right to open the file (it became
+    // another user since) and does not own it can do neither.
     static void ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept;
 
   private:
