@@ -1,0 +1,36 @@
+// How an address of each scheme is spelled, and what the suite must know to use it. A scheme that
+// the build has and that is not spelled here fails the suite.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <hawser/hawser.hpp>
+
+namespace hawser::faults {
+
+struct spelling {
+    std::string label;  // "shm/sender": the scheme, and the variant where there are several
+    std::string scheme; // as hawser::transports() has it
+    // A fresh address; `unique` is a name that nobody else has.
+    std::string (*address)(const std::string& unique);
+    // One side's end of it, with both sides in one process.
+    bool sender_first = false;     // a sender may be opened before there is a receiver
+    bool several = false;          // a second sender and a second receiver may be opened
+    bool fills = false;            // a sender that nobody receives from finds no room in the end
+    std::size_t fill_bytes = 1000; // of the messages that fill it
+    std::size_t large_bytes = 0;   // a message beyond what goes in one piece; 0: there is none
+    // Takes away what stays when all have closed, by design; nullptr where nothing does.
+    void (*remove)(const std::string& address) = nullptr;
+    // How many such objects the system has, other than files in the private directory.
+    std::size_t (*objects)() = nullptr;
+};
+
+const std::vector<spelling>& spellings();
+
+// What the build has and this table does not, as text; empty when they agree.
+std::string not_spelled();
+
+} // namespace hawser::faults

@@ -1,0 +1,101 @@
+#include "judge.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "rules.hpp"
+
+namespace hawser::faults {
+
+namespace {
+
+// The codes that are true of an errno, besides `system`, which is true of all.
+std::vector<errc> true_codes(int error) {
+    switch (error) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return {errc::permission};
+    case ENOMEM:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case ENOBUFS:
+    case EMFILE:
+    case ENFILE:
+    case ENOLCK:
+    case EMLINK:
+        return {errc::no_space};
+    case EINTR:
+        return {errc::interrupted};
+    case EAGAIN:
+        return {errc::would_block, errc::timed_out, errc::no_space};
+    case ETIMEDOUT:
+        return {errc::timed_out, errc::peer_died};
+    case ENOENT:
+        return {errc::not_found};
+    case EEXIST:
+    case EADDRINUSE:
+    case EBUSY:
+        return {errc::already_exists};
+    // Something of another kind has the name, or is on the way to it.
+    case ELOOP:
+    case ENOTDIR:
+    case EISDIR:
+    case ENXIO:
+    case ENODEV:
+    case EXDEV:
+        return {errc::corrupt, errc::not_found, errc::unsupported, errc::already_exists,
+                errc::invalid_argument};
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+    case ENOPROTOOPT:
+        return {errc::unsupported};
+    case EADDRNOTAVAIL:
+        return {errc::not_found, errc::invalid_argument};
+    case ECONNREFUSED:
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+        return {errc::not_found, errc::peer_died, errc::closed};
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+    case ENOTCONN:
+        return {errc::peer_died, errc::closed};
+    case EIDRM:
+        return {errc::closed, errc::not_found};
+    case ENOMSG:
+        return {errc::would_block, errc::timed_out};
+    case EMSGSIZE:
+    case E2BIG:
+        return {errc::too_big};
+    default:
+        return {};
+    }
+}
+
+bool names_errno(errc code) {
+    return code == errc::system || code == errc::permission || code == errc::no_space;
+}
+
+} // namespace
+
+std::string judge(const report& said, int injected) {
+    if (!said.failed) return {}; // the library has coped; what is left of it was looked at
+    const std::string text = said.described.data();
+    if (text.empty()) return "the error describes nothing";
+    if (said.code == said.expected) return {};
+    const auto codes = true_codes(injected);
+    const bool is_true =
+        said.code == errc::system || std::ranges::find(codes, said.code) != codes.end();
+    const std::string name = name_of_errno(injected);
+    if (!is_true) return name + " became " + std::string(name_of(said.code)) + ": " + text;
+    if (names_errno(said.code) && said.sys != injected)
+        return name + " is not in sys(), there is " + name_of_errno(said.sys) + ": " + text;
+    if (said.sys != 0 && said.sys != injected)
+        return name + " became " + name_of_errno(said.sys) + " in sys(): " + text;
+    return {};
+}
+
+} // namespace hawser::faults
