@@ -4,7 +4,7 @@ import json
 
 from support import CliTest, Exit
 
-VERBS = ("send", "receive", "ls", "info", "stat", "rm", "gc", "doctor", "demo", "transports",
+VERBS = ("send", "receive", "run", "ls", "info", "stat", "rm", "gc", "doctor", "demo", "transports",
          "completion")
 
 

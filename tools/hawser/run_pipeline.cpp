@@ -44,7 +44,6 @@ bool is_ignored(int signal) {
 
 line::~line() {
     for (stage& one : stages_) kill_and_wait(one);
-    if (signals_) ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 // Signals wait in a descriptor, so that none can come between a look and the next sleep.
@@ -58,6 +57,12 @@ void line::take_signals() {
         if (!is_ignored(signal)) sigaddset(&wanted, signal);
     ::sigprocmask(SIG_BLOCK, &wanted, &mask_before_);
     signals_ = descriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+// What comes from now on ends hawser at once: only the report is left to do, and it may block.
+void line::give_signals_back() {
+    signals_.close();
+    ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 // in is what the program before it left as its input, and becomes that of the program after it.
@@ -106,6 +111,7 @@ void line::run(const watcher& who) {
         }
         if (who.look) who.look();
     }
+    give_signals_back();
 }
 
 // Programs may leave others behind that still write or read (a daemon does): as long as both sides

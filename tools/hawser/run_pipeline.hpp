@@ -55,6 +55,7 @@ class line {
   private:
     std::optional<refusal> start_one(std::size_t i, descriptor& in);
     void take_signals();
+    void give_signals_back();
     void read_signals(const watcher& who);
     void pass_on(int signal);
     void look_at_all(const watcher& who);
