@@ -73,6 +73,10 @@ bool is(const struct stat& raw, const file_key& key) {
     return raw.st_dev == key.device && raw.st_ino == key.inode && kind_of(raw).has_value();
 }
 
+std::int64_t changed_ns(const struct stat& raw) {
+    return raw.st_ctim.tv_sec * 1'000'000'000 + raw.st_ctim.tv_nsec;
+}
+
 // The owner of the record, or the error.
 result<std::uint32_t> read_record(const std::string& record, made_object& into) {
     const auto fd = open_existing(record, access_kind::read_only);
@@ -99,7 +103,7 @@ bool look_at_object(made_object& one, std::uint32_t record_uid) {
     one.mode = raw.st_mode & 07777;
     one.uid = raw.st_uid;
     one.gid = raw.st_gid;
-    one.changed_s = raw.st_ctim.tv_sec;
+    one.changed_ns = changed_ns(raw);
     one.used_s = std::max(raw.st_atim.tv_sec, raw.st_mtim.tv_sec);
     return record_uid == 0 || record_uid == one.uid;
 }
@@ -165,7 +169,7 @@ result<bool> remove_object(const made_object& which) {
         if (errno == ENOENT || errno == ENOTDIR) return true;
         return failure("unlink", errno);
     }
-    if (!is(raw, which.key)) return false;
+    if (!is(raw, which.key) || changed_ns(raw) != which.changed_ns) return false;
     if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return true;
     return failure("unlink", errno);
 }
@@ -223,7 +227,7 @@ result<made_listing> list_made(const std::string& directory) {
 result<bool> remove_made(const std::string& directory, const made_object& which) noexcept {
     return without_throwing([&]() -> result<bool> {
         auto gone = remove_object(which);
-        if (gone) forget_made(directory, which.key);
+        if (gone && *gone) forget_made(directory, which.key);
         return gone;
     });
 }

@@ -52,7 +52,7 @@ struct made_object {
     std::uint32_t mode = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
-    std::int64_t changed_s = 0; // since the epoch
+    std::int64_t changed_ns = 0; // since the epoch
     std::int64_t used_s = 0;
 };
 
@@ -63,8 +63,9 @@ struct made_listing {
 // Errors: those of reading the directory.
 result<made_listing> list_made(const std::string& directory);
 
-// Removes the object, and its record, if the path still is that object. Gives whether it is gone.
-// Errors: permission · system.
+// Removes the object, and its record, if the path still is that object, unchanged since it was
+// listed: an inode may be used again at once, and what is new there is not ours to remove. Gives
+// whether it is gone. Errors: permission · system.
 result<bool> remove_made(const std::string& directory, const made_object& which) noexcept;
 
 } // namespace hawser::os

@@ -149,7 +149,23 @@ TEST_F(Made, ARecordIsStaleOnceThePathIsNotThatObject) {
     EXPECT_TRUE(listed()[0].stale);
     EXPECT_FALSE(remove_made(records_, listed()[0]).value());
     EXPECT_TRUE(status_of(gone)) << "the object of somebody else was removed";
+    forget_made(records_, gone);
     EXPECT_TRUE(status_of(record_of(key)).is(errc::not_found));
+}
+
+TEST_F(Made, WhatChangedSinceItWasListedStays) {
+    const std::string path = fifo("one");
+    ASSERT_TRUE(note_made(records_, path));
+    const auto before = listed();
+    ASSERT_EQ(before.size(), 1U);
+    // As if the inode were used again: the times tell. They may be coarse.
+    test::until([&] {
+        EXPECT_EQ(::chmod(path.c_str(), 0640), 0);
+        return listed()[0].changed_ns != before[0].changed_ns;
+    });
+    EXPECT_FALSE(remove_made(records_, before[0]).value());
+    EXPECT_TRUE(status_of(path));
+    EXPECT_EQ(listed().size(), 1U);
 }
 
 TEST_F(Made, AnInodeThatIsUsedAgainGetsItsNewPath) {
