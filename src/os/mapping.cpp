@@ -31,10 +31,11 @@ result<mapping> mapping::of(int fd, std::size_t bytes, access_kind access) noexc
     const int protection = access == access_kind::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
     void* data = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) return failure("mmap", errno);
-    ::madvise(data, bytes, MADV_DONTFORK);
     mapping made;
     made.data_ = static_cast<std::byte*>(data);
     made.size_ = bytes;
+    // A child that inherited it would keep the file's locks alive after our death.
+    if (::madvise(data, bytes, MADV_DONTFORK) != 0) return failure("madvise", errno);
     return made;
 }
 
