@@ -312,6 +312,22 @@ std::vector<int> errors_for(const rule& that, const seen_call& call) {
     return errors;
 }
 
+bool matters(const rule& that) {
+    static const std::vector<long> numbers{
+        SYS_ftruncate,      SYS_fallocate, SYS_fchmod,        SYS_fchown,
+        SYS_chmod,          SYS_chown,     SYS_mmap,          SYS_madvise,
+        SYS_linkat,         SYS_mknod,     SYS_mknodat,       SYS_rename,
+        SYS_socket,         SYS_bind,      SYS_listen,        SYS_connect,
+        SYS_accept4,        SYS_pipe2,     SYS_socketpair,    SYS_eventfd2,
+        SYS_epoll_create1,  SYS_epoll_ctl, SYS_inotify_init1, SYS_inotify_add_watch,
+        SYS_timerfd_create, SYS_mq_open,   SYS_mq_timedsend,  SYS_mq_timedreceive,
+        SYS_msgget,         SYS_msgsnd,    SYS_msgrcv,        SYS_write,
+        SYS_writev,         SYS_pwrite64,  SYS_sendmsg,       SYS_sendto,
+        SYS_recvmsg,        SYS_recvfrom,  SYS_utimensat,
+    };
+    return std::ranges::find(numbers, that.number) != numbers.end();
+}
+
 std::string name_of_errno(int error) {
     const char* name = ::strerrorname_np(error);
     return name == nullptr ? std::to_string(error) : name;

@@ -27,7 +27,11 @@ struct rule {
 const rule* rule_for(const seen_call& call);
 // The errors of the rule that can happen to this call: EAGAIN only where nothing blocks.
 std::vector<int> errors_for(const rule& that, const seen_call& call);
-// All rules, for --list.
+// Does the call give something that an operation needs? Then it can't be right to say ok and to go
+// on as if it had not failed. Others may: a lock that is not given back goes with its descriptor,
+// and what a read did not take is still there.
+bool matters(const rule& that);
+// All of them.
 const std::vector<rule>& rules();
 
 // "EMFILE", and back (0: there is none of that name).
