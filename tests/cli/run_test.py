@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 
+import support
 from support import WATCHDOG_S, CliTest, Exit
 
 MIB = 1 << 20
@@ -487,3 +488,26 @@ class ReportTest(RunCase):
         self.assertRegex(shown, r"\r\x1b\[K[^\r\n]*STAGE")  # the line has gone before
 
 
+
+
+class CompletionTest(RunCase):
+    def complete(self, line):
+        text = f"""source <(hawser completion bash)
+            COMP_LINE={shlex.quote(line)} COMP_POINT={len(line)} COMPREPLY=()
+            _hawser
+            printf '%s\\n' "${{COMPREPLY[@]}}" """
+        environment = dict(self.environment, PATH=f"{support.HAWSER.parent}:{os.environ['PATH']}")
+        done = subprocess.run(["bash", "--norc", "-eu", "-c", text], env=environment,
+                              capture_output=True, timeout=WATCHDOG_S)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout.decode().split()
+
+    def test_programs_flags_and_files(self):
+        for before in ("run", "run --report never --", "run -- ls /usr :::"):
+            self.assertIn("sha256sum", self.complete(f"hawser {before} sha256su"))
+        self.assertEqual(self.complete("hawser run --report-j"), ["--report-json"])
+        self.assertEqual(self.complete("hawser run --report al"), ["always"])
+        self.assertEqual(self.complete("hawser run -- ls --report-j"), [])
+        (self.place / "some-file").write_bytes(b"")
+        path = str(self.place / "some-")
+        self.assertEqual(self.complete(f"hawser run -- ls -l {path}"), [path + "file"])

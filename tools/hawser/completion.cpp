@@ -29,15 +29,17 @@ struct values {
     std::vector<std::string> words;
     bool addresses = false;
     bool files = false;
+    bool programs = false; // with their arguments, to the end of the line
 };
 
 // The convention of context.hpp: ADDRESS, FILE, or words with `|` between (placeholders such as N
-// are in capitals).
+// are in capitals); `-- PROGRAM` begins what is not hawser's.
 values values_of(const CLI::Option& option) {
     values found;
     const std::string type = option.get_type_name();
     found.addresses = type == "ADDRESS";
-    found.files = type == "FILE" || type == "DIR" || type == "PATH";
+    found.programs = type.starts_with("-- PROGRAM");
+    found.files = type == "FILE" || type == "DIR" || type == "PATH" || found.programs;
     if (type.find('|') == type.npos) return found;
     for (const std::string& word : CLI::detail::split(type, '|'))
         if (!word.empty() && std::islower(static_cast<unsigned char>(word[0])) != 0)
@@ -84,6 +86,7 @@ values argument_values(const CLI::App& verb) {
         all.words.insert(all.words.end(), one.words.begin(), one.words.end());
         all.addresses |= one.addresses;
         all.files |= one.files;
+        all.programs |= one.programs;
     }
     return all;
 }
@@ -97,6 +100,18 @@ std::string bash_values(const values& of) {
     return fmt::format("words=\"{}\" files={}", words, of.files ? 1 : 0);
 }
 
+// A program follows the verb, `--` and `:::`; all else after these is the program's, not a flag.
+std::string bash_programs(const std::string& verb, const std::string& flags) {
+    return fmt::format(
+        "                --|:::) commands=1 ;;\n"
+        "                *) if [[ \" ${{before[*]}} \" == *' -- '* ]]; then files=1\n"
+        "                   elif [[ $cur == -* ]]; then words=\"{}\"\n"
+        "                   elif [[ $prev == {} ]]; then commands=1\n"
+        "                   else files=1; fi ;;\n"
+        "            esac ;;\n",
+        flags, verb);
+}
+
 std::string bash_verb(const CLI::App& verb) {
     std::vector<std::string> all;
     std::string cases;
@@ -107,19 +122,22 @@ std::string bash_verb(const CLI::App& verb) {
             cases += fmt::format("                {}) {} ;;\n", joined(spellings, "|"),
                                  bash_values(values_of(*each)));
     }
+    const values arguments = argument_values(verb);
+    if (arguments.programs)
+        return fmt::format("        {}) case $prev in\n{}{}", verb.get_name(), cases,
+                           bash_programs(verb.get_name(), joined(all, " ")));
     return fmt::format("        {}) case $prev in\n{}"
                        "                *) if [[ $cur == -* ]]; then words=\"{}\"\n"
                        "                   else {}; fi ;;\n"
                        "            esac ;;\n",
-                       verb.get_name(), cases, joined(all, " "),
-                       bash_values(argument_values(verb)));
+                       verb.get_name(), cases, joined(all, " "), bash_values(arguments));
 }
 
 // Bash splits words at `:` while it completes, so the word is cut from the line, and what stands
 // before its last colon is taken off the answers.
 constexpr std::string_view bash_head = R"(# bash completion for hawser
 _hawser() {
-    local line=${COMP_LINE:0:COMP_POINT} words='' files=0 cur prev verb prefix before
+    local line=${COMP_LINE:0:COMP_POINT} words='' files=0 commands=0 cur prev verb prefix before
     cur=${line##*[[:space:]]}
     before=${line%"$cur"}
     read -ra before <<<"$before"
@@ -130,11 +148,10 @@ _hawser() {
 
 constexpr std::string_view bash_tail = R"(    esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if ((files)); then
-        local found
-        mapfile -t found < <(compgen -f -- "$cur")
-        COMPREPLY+=("${found[@]}")
-    fi
+    local found=()
+    if ((files)); then mapfile -t found < <(compgen -f -- "$cur"); fi
+    if ((commands)); then mapfile -t found < <(compgen -c -- "$cur" | sort -u); fi
+    COMPREPLY+=("${found[@]}")
     if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
         prefix=${cur%"${cur##*:}"}
         COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
@@ -187,6 +204,7 @@ std::string zsh_verb(const CLI::App& verb) {
     }
     std::size_t place = 1;
     for (const CLI::Option* each : arguments_of(verb)) {
+        if (values_of(*each).programs) return text + " \\\n            '*::program: _normal' ;;\n";
         const bool many = each->get_expected_max() > 1;
         text += fmt::format(" \\\n            '{}:{}:{}'", many ? "*" : std::to_string(place++),
                             zsh_text(each->get_type_name()), zsh_action(values_of(*each)));
@@ -256,6 +274,7 @@ std::string fish_verb(const CLI::App& verb) {
     }
     const values of = argument_values(verb);
     if (of.files) text += when + " -F\n";
+    if (of.programs) text += when + " -a '(__fish_complete_command)'\n";
     if (of.addresses || !of.words.empty()) text += when + fish_values(of) + '\n';
     return text;
 }
