@@ -31,6 +31,7 @@ constexpr transport_info rich() {
     info.can.survives_kill_of = survival_kind::both;
     info.can.max_message = 1ULL << 40U;
     info.can.capacity_zero = info.can.capacity_bounded = info.can.capacity_unbounded = true;
+    info.can.drops_oldest = true;
     info.can.sharing_pair = info.can.sharing_one = true;
     info.can.sharing_any = info.can.sharing_all = true;
     return info;
@@ -46,7 +47,7 @@ TEST(open, options_of_a_capability_that_lacks_are_unsupported) {
     for (const auto* asked :
          {"capacity=0", "capacity=8", "capacity=unbounded", "max_message=4097", "sharing=pair",
           "sharing=one", "sharing=any", "sharing=all", "order=total", "order=sender",
-          "delivery=at_least_once", "history=1", "persist=yes"}) {
+          "delivery=at_least_once", "full=drop_oldest", "history=1", "persist=yes"}) {
         const options wanted = given("x?" + std::string(asked));
         const auto refused = detail::check_supported(both[0], wanted, both);
         ASSERT_TRUE(refused.is(errc::unsupported)) << asked;
@@ -59,7 +60,7 @@ TEST(open, options_of_a_capability_that_lacks_are_unsupported) {
 
 TEST(open, options_that_need_no_capability_pass) {
     for (const auto* asked :
-         {"max_message=4096", "max_memory=1GiB", "participants=9", "loans=9", "full=drop_oldest",
+         {"max_message=4096", "max_memory=1GiB", "participants=9", "loans=9", "full=drop_newest",
           "delivery=at_most_once", "wait=spin", "create=create", "mode=0600", "group=audio",
           "history=0", "persist=no"})
         EXPECT_TRUE(detail::check_supported(both[0], given("x?" + std::string(asked)), both))

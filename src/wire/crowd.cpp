@@ -13,6 +13,8 @@ bool ends_connection(errc code) noexcept {
     return code != errc::would_block && code != errc::too_big && code != errc::unsupported;
 }
 
+constexpr unsigned buffered_in_a_row = 32;
+
 } // namespace
 
 result<std::unique_ptr<reader>> crowd::make(int listening_fd, acceptor accept) {
@@ -35,13 +37,32 @@ bool crowd::has_more() const noexcept {
 }
 
 result<void> crowd::try_read(received& into, const selection& which) {
-    // What was read already goes first: its connection gave up its turn for it.
+    // What was read already costs no system call; but those who wait in the kernel have their turn
+    // now and then.
+    const bool look_around = ++since_look_ >= buffered_in_a_row;
+    if (!look_around) {
+        auto outcome = read_buffered(into, which);
+        if (!outcome.is(errc::would_block)) return outcome;
+    }
+    since_look_ = 0;
+    auto outcome = read_ready(into, which);
+    if (look_around && outcome.is(errc::would_block)) outcome = read_buffered(into, which);
+    if (outcome.is(errc::would_block) && had_members_ && members_.empty())
+        return error{errc::closed, "receive"};
+    return outcome;
+}
+
+result<void> crowd::read_buffered(received& into, const selection& which) {
     while (!with_more_.empty()) {
         const token member = with_more_.front();
         with_more_.pop_front();
         auto outcome = read_from(member, into, which);
         if (!outcome.is(errc::would_block)) return outcome;
     }
+    return error{errc::would_block, "receive"};
+}
+
+result<void> crowd::read_ready(received& into, const selection& which) {
     result<void> refused;
     token member = listening;
     while (polled_.next_ready(member)) {
@@ -49,11 +70,12 @@ result<void> crowd::try_read(received& into, const selection& which) {
             refused = accept_all();
             continue;
         }
+        // One that is in the queue of those with more is not put there twice.
+        std::erase(with_more_, member);
         auto outcome = read_from(member, into, which);
         if (!outcome.is(errc::would_block)) return outcome;
     }
     if (!refused) return refused;
-    if (had_members_ && members_.empty()) return error{errc::closed, "receive"};
     return error{errc::would_block, "receive"};
 }
 

@@ -2,7 +2,7 @@
 // transports that have connections.
 //
 // - Blocks: never. Allocates: for each connection. Threads: one at a time.
-// - Fair: connections take turns, at the latest when one's read buffer is empty.
+// - Fair: connections take turns, those with something in the kernel at least every 32 messages.
 // - The end of the stream is the end of the last connection; a new one opens it again. A connection
 //   that breaks, or whose bytes are no messages, is dropped and reported once; the others go on.
 #pragma once
@@ -35,6 +35,8 @@ class crowd final : public reader {
     using token = std::uint64_t;
     static constexpr token listening = 0;
 
+    result<void> read_buffered(received& into, const selection& which);
+    result<void> read_ready(received& into, const selection& which);
     result<void> accept_all();
     result<void> read_from(token which, received& into, const selection& how);
 
@@ -43,6 +45,7 @@ class crowd final : public reader {
     std::map<token, std::unique_ptr<reader>> members_;
     std::deque<token> with_more_; // members that have read further than they have given
     token next_ = listening + 1;
+    unsigned since_look_ = 0;
     int listening_fd_;
     bool had_members_ = false;
     bool paused_ = false; // no descriptor was left for a connection that waits
