@@ -95,8 +95,7 @@ system_object begin_sysv(kind of, const Raw& raw) {
 
 // The maker's process id, if it means anything in this PID namespace.
 std::uint32_t maker_here(const os::made_object& made) {
-    static const std::uint64_t here = os::own_identity().pid_namespace;
-    return made.maker_pid_namespace == here ? made.maker_pid : 0;
+    return made.maker_pid_namespace == os::own_identity().pid_namespace ? made.maker_pid : 0;
 }
 
 const char* scheme_of(os::socket_type type) {

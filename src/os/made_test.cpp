@@ -93,6 +93,7 @@ TEST_F(Made, WhatIsNeitherFifoNorSocketIsRefused) {
 }
 
 TEST_F(Made, APathCountsFromTheCurrentDirectory) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
     test::child("elsewhere", [&] {
         ASSERT_EQ(::chdir(place_.c_str()), 0);
         ASSERT_EQ(::mkfifo("relative", 0600), 0);
@@ -118,6 +119,7 @@ TEST_F(Made, NotingAgainChangesNothing) {
 }
 
 TEST_F(Made, TwoProcessesMayNoteTheSameObject) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
     const std::string path = fifo("one");
     const test::barrier together(2);
     const auto act = [&] {
@@ -232,7 +234,8 @@ TEST_F(Made, NonsenseIsNoRecord) {
 }
 
 TEST_F(Made, NobodySpeaksForTheObjectOfAnother) {
-    if (::geteuid() != 0) GTEST_SKIP() << "only root can make files of two users";
+    if (!test::can_fork || ::geteuid() != 0)
+        GTEST_SKIP() << "only root can make files of two users";
     const std::string path = fifo("of-root");
     test::child("stranger", [&] {
         ASSERT_EQ(::seteuid(stranger), 0);
@@ -245,7 +248,8 @@ TEST_F(Made, NobodySpeaksForTheObjectOfAnother) {
 }
 
 TEST_F(Made, RecordsOfOthersAreCountedWhereTheyCanNotBeRead) {
-    if (::geteuid() != 0) GTEST_SKIP() << "only root can make files of two users";
+    if (!test::can_fork || ::geteuid() != 0)
+        GTEST_SKIP() << "only root can make files of two users";
     ASSERT_TRUE(note_made(records_, fifo("of-root")));
     test::child("stranger", [&] {
         ASSERT_EQ(::seteuid(stranger), 0);
