@@ -13,6 +13,7 @@
 #include <hawser/hawser.hpp>
 
 #include "bench_pair.hpp"
+#include "bench_transports.hpp"
 #include "output/error.hpp"
 #include "output/human.hpp"
 #include "output/json.hpp"
@@ -26,13 +27,14 @@ namespace {
 constexpr std::array<example, 3> examples{{
     {"hawser bench", "round trip and rate of 64-byte messages, as ratios to the machine's floor"},
     {"hawser bench --size 4KiB --runs 9", "larger messages, more runs"},
-    {"hawser bench --json", "for programs"},
+    {"hawser bench --transports", "all transports of this build beside each other"},
 }};
 
 struct bench_flags {
     std::string size = "64B";
     std::uint64_t runs = 5;
     std::uint64_t messages = 1'000'000;
+    bool transports = false;
 };
 
 enum class measure : std::uint8_t { round_trip, one_way };
@@ -196,6 +198,7 @@ exit_code run_bench(const context& here, const bench_flags& flags) {
         fmt::print(stderr, "hawser bench: only one CPU to run on; the figures show switching "
                            "between processes, not messages\n");
     try {
+        if (flags.transports) return bench_transports(here, flags.runs);
         const measured found = measure_all(flags, *size);
         const bool written = here.json ? print_json(found, *size) : print_text(here, found, *size);
         return written ? exit_ok : exit_failed;
@@ -218,6 +221,8 @@ void add_bench(CLI::App& app, context& here) {
         ->check(CLI::Range(1, 1000));
     verb->add_option("--messages", flags->messages, "messages of one measurement of a rate")
         ->check(CLI::Range(1000, 1'000'000'000));
+    verb->add_flag("--transports", flags->transports,
+                   "all transports beside each other, with sizes of their own");
     add_json_flag(verb, here);
     verb->callback([=, &here] { here.status = run_bench(here, *flags); });
 }

@@ -1,8 +1,11 @@
 // hawser transports: what this build can carry messages over, and what each can do.
 #include <cerrno>
+#include <cstdio>
 #include <memory>
+#include <string>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include <hawser/capabilities.hpp>
 
@@ -18,7 +21,7 @@ namespace {
 constexpr std::array<example, 3> examples{{
     {"hawser transports", "the schemes of this build"},
     {"hawser transports --json", "with all that each can do, as data"},
-    {"hawser transports --json | jq -r '.transports[].scheme'", "the schemes alone"},
+    {"hawser transports --markdown", "the table of the README"},
 }};
 
 struct named_flag {
@@ -86,8 +89,49 @@ bool print_text(const context& here) {
     return shown.print(here);
 }
 
-exit_code run_transports(const context& here) {
-    const bool written = here.json ? print_json() : print_text(here);
+// ---- the table of the README --------------------------------------------------------------------
+
+std::string who(const hawser::capabilities& can) {
+    return fmt::format("{} → {}", can.many_senders ? "many" : "one",
+                       can.many_receivers ? "many" : "one");
+}
+
+// What it can do besides, in the words of capabilities.hpp.
+std::string extras(const hawser::capabilities& can) {
+    std::string all;
+    const auto add = [&all](bool has, std::string_view what) {
+        if (!has) return;
+        if (!all.empty()) all += ", ";
+        all += what;
+    };
+    add(can.zero_copy, "zero copy");
+    add(can.survives_kill_of == hawser::survival_kind::both, "redelivery");
+    add(can.priorities, "priorities");
+    add(can.selection, "selection");
+    add(can.notification, "notification");
+    add(can.peer_credentials, "credentials");
+    add(can.passes_fds, "descriptors");
+    add(can.byte_stream, "byte stream");
+    add(can.crosses_machines, "across machines");
+    add(!can.fd_pollable, "no `fd()`");
+    add(!can.reliable, "may lose");
+    return all;
+}
+
+bool print_markdown() {
+    std::string text = "| address | facility | order | senders → receivers | end of stream | lives "
+                       "| largest message | besides |\n|---|---|---|---|---|---|---|---|\n";
+    for (const auto& each : hawser::transports())
+        text += fmt::format("| `{}` | {} | {} | {} | {} | {} | {} | {} |\n", each.syntax,
+                            each.facility, hawser::name_of(each.can.ordering), who(each.can),
+                            each.can.end_of_stream ? "yes" : "no", hawser::name_of(each.can.lives),
+                            human_size(each.can.max_message), extras(each.can));
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+           std::fflush(stdout) == 0;
+}
+
+exit_code run_transports(const context& here, bool markdown) {
+    const bool written = markdown ? print_markdown() : here.json ? print_json() : print_text(here);
     return written ? exit_ok : fail_file(here, "write", "stdout", errno);
 }
 
@@ -97,7 +141,9 @@ void add_transports(CLI::App& app, context& here) {
     CLI::App* const verb =
         add_verb(app, "transports", "List the transports of this build.", examples);
     add_json_flag(verb, here);
-    verb->callback([&here] { here.status = run_transports(here); });
+    auto markdown = std::make_shared<bool>(false);
+    verb->add_flag("--markdown", *markdown, "as a table of a document");
+    verb->callback([=, &here] { here.status = run_transports(here, *markdown); });
 }
 
 } // namespace tool

@@ -1,0 +1,96 @@
+#include "bench_routes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <hawser/hawser.hpp>
+
+namespace tool {
+namespace {
+
+// Where the objects with paths go: memory, as /dev/shm is where mailboxes are.
+std::string path_for(std::string_view stem) {
+    return fmt::format("{}/hawser-bench-{}-{}", hawser::mailbox_directory(), ::getpid(), stem);
+}
+
+// A port that was free a moment ago.
+std::string with_free_port(std::string_view scheme) {
+    const auto probe = hawser::receiver::open(fmt::format("{}://127.0.0.1:0", scheme)).value();
+    return probe.where().name();
+}
+
+std::string address_for(std::string_view scheme, std::string_view stem) {
+    if (scheme == "shm" || scheme == "mq")
+        return fmt::format("{}:{}bench-{}-{}", scheme, scheme == "mq" ? "/" : "", ::getpid(), stem);
+    if (scheme == "tcp" || scheme == "udp") return with_free_port(scheme);
+    if (scheme == "sysv-mq") {
+        // A key that is ours: the process, and which of its routes.
+        static unsigned routes = 0;
+        return fmt::format("sysv-mq:{:#x}",
+                           0x68000000U + ((static_cast<unsigned>(::getpid()) & 0xFFFFU) << 8U) +
+                               (routes++ & 0xFFU));
+    }
+    return fmt::format("{}:{}", scheme, path_for(stem));
+}
+
+void close_end(int& fd) {
+    if (fd >= 0) ::close(fd);
+    fd = -1;
+}
+
+} // namespace
+
+bool has_route(std::string_view scheme) {
+    constexpr std::array<std::string_view, 9> by_name{
+        "shm", "fifo", "unix", "unix-seqpacket", "unix-dgram", "tcp", "udp", "mq", "sysv-mq"};
+    return std::ranges::find(by_name, scheme) != by_name.end();
+}
+
+route make_route(std::string_view scheme, std::string_view stem) {
+    const std::string address = address_for(scheme, stem);
+    // What stays when its users have gone has to be removed; the rest goes by itself.
+    return {[address] { return hawser::sender::open(address); },
+            [address] { return hawser::receiver::open(address); },
+            [address] {
+                static_cast<void>(hawser::remove_mailbox(address, hawser::removal::by_force));
+            }};
+}
+
+std::uint64_t largest_message(const hawser::transport_info& about) {
+    if (about.scheme != "mq" && about.scheme != "sysv-mq" && about.scheme != "unix-dgram" &&
+        about.scheme != "unix-seqpacket")
+        return about.can.max_message;
+    const route probe = make_route(about.scheme, "probe");
+    auto in = probe.open_receiver().value();
+    auto out = probe.open_sender().value();
+    const auto settings = out.attributes();
+    return settings && settings->max_message ? *settings->max_message : about.can.max_message;
+}
+
+meeting_point::meeting_point() : parent_(::getpid()) {
+    for (auto& ends : pipes_)
+        if (::pipe(ends) != 0) throw std::runtime_error("no pipe for the two processes to meet");
+}
+
+meeting_point::~meeting_point() {
+    for (auto& ends : pipes_)
+        for (int& fd : ends) close_end(fd);
+}
+
+void meeting_point::arrive() {
+    const std::size_t mine = ::getpid() == parent_ ? 0 : 1;
+    // With the other side's ends open here as well, its death would not be an end.
+    close_end(pipes_[mine][0]);
+    close_end(pipes_[1 - mine][1]);
+    char token = 'h';
+    if (::write(pipes_[mine][1], &token, 1) != 1 || ::read(pipes_[1 - mine][0], &token, 1) != 1)
+        throw std::runtime_error("the other process of the measurement went away");
+}
+
+} // namespace tool
