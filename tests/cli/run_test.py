@@ -140,7 +140,8 @@ class LikeTheShellTest(RunCase):
                      "head -c 3000000 /dev/zero | tr '\\0' x; cat", ["cat"])
 
     def test_a_program_that_reads_nothing(self):
-        self.compare(["echo", "lost"], ["echo", "kept"])
+        # Whether the bytes or the end of their reader comes first is a matter of chance.
+        self.compare("trap '' PIPE; echo lost 2> /dev/null; exit 0", ["echo", "kept"])
         self.compare("exec >&-; exit 5", ["cat"])
 
     def test_a_script_without_its_first_line(self):

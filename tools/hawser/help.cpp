@@ -55,7 +55,7 @@ std::string help_text::make_usage(const CLI::App* app, std::string name) const {
          app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
         std::string argument = each->get_type_name();
         // Programs of the user come last: all that follows them is theirs.
-        if (argument.starts_with("--")) return text + " [flags] " + argument + '\n';
+        if (argument.starts_with("--")) return text.append(" [flags] ").append(argument) + '\n';
         if (each->get_expected_max() > 1) argument += "...";
         text += each->get_required() ? ' ' + argument : " [" + argument + ']';
     }

@@ -8,7 +8,7 @@
 namespace tool::pipeline {
 namespace {
 
-constexpr std::size_t most_at_once = std::size_t{1} << 20; // more than an ordinary pipe holds
+constexpr std::size_t most_at_once = std::size_t{1} << 20; // more than the pipe holds
 constexpr int most_in_a_row = 16;                          // the other joints want their turn
 
 bool has_bytes(int fd) noexcept {

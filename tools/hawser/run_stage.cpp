@@ -102,6 +102,7 @@ class spawn_plan {
 int spawn(stage& one, const std::string& path, const std::vector<std::string>& words,
           const spawn_plan& plan) {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     one.began = steady::now();
