@@ -11,13 +11,13 @@ import support
 
 class LookingTest(CliTest):
     def test_ls_of_nothing(self):
-        self.assertEqual(self.hawser("ls"), (b"", ""))
+        self.assertEqual(self.hawser("ls", "--mailboxes"), (b"", ""))
         self.assertEqual(self.boxes(), [])
 
     def test_ls(self):
         self.hawser("send", "orders", stdin=b"a\nbc\n")
         self.hawser("send", "b-longer-name", stdin=b"a\n")
-        lines = self.out("ls").decode().splitlines()
+        lines = self.out("ls", "--mailboxes").decode().splitlines()
         self.assertEqual(len(lines), 3)
         self.assertEqual(lines[0].split()[:3], ["ADDRESS", "STATE", "DEPTH"])
         self.assertEqual(lines[1].split()[:4], ["shm:b-longer-name", "idle", "1", "0"])
@@ -128,7 +128,7 @@ class RemovingTest(CliTest):
         self.assertIn(b"closed", err)
 
     def test_gc_of_nothing(self):
-        self.assertEqual(self.hawser("gc"), (b"", ""))
+        self.assertEqual(self.hawser("gc", "--mailboxes"), (b"", ""))
 
     def leave_a_dead_mailbox(self, name="box"):
         receiver = self.spawn("receive", name)
