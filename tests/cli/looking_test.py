@@ -201,6 +201,7 @@ class CompletionTest(CliTest):
         self.hawser("send", "orders", "-m", "x")
         self.assertEqual(self.complete("hawser rec"), ["receive"])
         self.assertEqual(self.complete("hawser receive --idl"), ["--idle"])
+        self.assertEqual(self.complete("hawser receive --json --idl"), ["--idle"])
         drops = ["drop_oldest", "drop_newest"]
         self.assertEqual(self.complete("hawser send x --full drop_"), drops)
         self.assertEqual(self.complete("hawser completion f"), ["fish"])

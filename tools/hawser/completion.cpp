@@ -48,7 +48,7 @@ values values_of(const CLI::Option& option) {
 }
 
 bool takes_value(const CLI::Option& option) {
-    return option.get_type_size() != 0;
+    return option.get_items_expected_max() > 0;
 }
 
 std::vector<const CLI::App*> verbs_of(const CLI::App& app) {
