@@ -109,9 +109,11 @@ const char* scheme_of(os::socket_type type) {
     }
 }
 
-// All sockets with one name and type: who listens there, and the connections it accepted.
+// All sockets with one name and type: as a rule one that listens, and the connections it accepted.
+// There are more where a file was removed and made again, or a relative path bound in two places.
 struct named_socket {
-    os::unix_socket main;
+    os::unix_socket first; // one that is no connection, if there is any
+    std::vector<os::file_key> bound;
     std::uint64_t connections = 0;
 };
 using named_sockets = std::map<std::string, std::map<os::socket_type, named_socket>>;
@@ -119,12 +121,35 @@ using named_sockets = std::map<std::string, std::map<os::socket_type, named_sock
 named_sockets by_name(std::vector<os::unix_socket> all) {
     named_sockets named;
     for (auto& one : all) {
-        auto [at, fresh] = named[one.name].try_emplace(one.type);
-        named_socket& found = at->second;
-        found.connections += one.connected ? 1U : 0U;
-        if (fresh || (found.main.connected && !one.connected)) found.main = std::move(one);
+        named_socket& found = named[one.name][one.type];
+        if (one.connected && one.type != os::socket_type::datagram)
+            ++found.connections;
+        else
+            found.bound.push_back(os::socket_key(one.inode));
+        if (found.first.name.empty() || (found.first.connected && !one.connected))
+            found.first = std::move(one);
     }
+    // Connections outlive their listener.
+    for (auto& [name, types] : named)
+        for (auto& [type, socket] : types)
+            if (socket.bound.empty()) socket.bound.push_back(os::socket_key(socket.first.inode));
     return named;
+}
+
+// The sockets that a path stands for. A name is what was bound: perhaps relative to a directory
+// that the table doesn't tell; then it must be the only one that fits.
+named_sockets::iterator find_path(named_sockets& named, const std::string& path) {
+    const auto exact = named.find(path);
+    if (exact != named.end()) return exact;
+    auto found = named.end();
+    for (auto at = named.begin(); at != named.end(); ++at) {
+        if (at->first.starts_with('/') || at->first.starts_with('@')) continue;
+        if (!path.ends_with("/" + at->first)) continue;
+        const bool one = at->second.size() == 1 && at->second.begin()->second.bound.size() == 1;
+        if (!one || found != named.end()) return named.end();
+        found = at;
+    }
+    return found;
 }
 
 // Builds the list, then asks once who has all of it open.
@@ -168,9 +193,9 @@ class lister {
     }
 
     // Users and owner are filled in by note_users().
-    void add_open(system_object&& one, const os::file_key& key, bool mapped = false) {
-        (mapped ? request_.mapped : request_.keys).push_back(key);
-        keys_.emplace_back(list.objects.size(), key);
+    void add_open(system_object&& one, const std::vector<os::file_key>& keys, bool mapped = false) {
+        for (const auto& key : keys) (mapped ? request_.mapped : request_.keys).push_back(key);
+        open_.emplace_back(list.objects.size(), keys);
         list.objects.push_back(std::move(one));
     }
 
@@ -188,7 +213,7 @@ class lister {
                 put(one, *raw.state);
             else
                 ++closed;
-            add_open(std::move(one), raw.key);
+            add_open(std::move(one), {raw.key});
         }
         if (closed > 0)
             miss("the depth of " + plural(closed, "POSIX queue") +
@@ -275,7 +300,7 @@ class lister {
             one.bytes = raw.bytes;
             one.changed = time_of(raw.changed_s);
             one.used = time_of(raw.used_s);
-            add_open(std::move(one), raw.key, true);
+            add_open(std::move(one), {raw.key}, true);
         }
     }
 
@@ -315,34 +340,35 @@ class lister {
         one.used = time_of(made.used_s);
         if (fifo) {
             one.address = text_of("fifo", made.path);
-            return add_open(std::move(one), made.key);
+            return add_open(std::move(one), {made.key});
         }
         one.owner_lives = life_of(os::binding_of(made.path));
-        const auto found = named.find(made.path);
-        if (found == named.end()) { // of another network namespace, or bound by a relative path
+        const auto found =
+            one.owner_lives == owner_life::no ? named.end() : find_path(named, made.path);
+        if (found == named.end()) { // nobody's, or of another network namespace
             one.address = text_of("unix", made.path);
             if (one.owner_lives == owner_life::no) one.users = 0;
             one.all_users_seen = one.users.has_value();
             return list.objects.push_back(std::move(one));
         }
-        const auto first = found->second.begin();
-        put(one, first->second);
-        const os::file_key key = os::socket_key(first->second.main.inode);
-        found->second.erase(first);
-        add_open(std::move(one), key);
+        const named_socket socket = found->second.begin()->second;
+        found->second.erase(found->second.begin());
+        if (found->second.empty()) named.erase(found);
+        put(one, socket);
+        add_open(std::move(one), socket.bound);
     }
 
     static void put(system_object& one, const named_socket& socket) {
-        if (socket.main.listening) one.connections = socket.connections;
+        if (socket.first.listening) one.connections = socket.connections;
         // In /proc/net/unix, a NUL in an abstract name looks like its first letter, `@`.
         if (one.name.rfind('@') == 0 || !one.name.starts_with('@'))
-            one.address = text_of(scheme_of(socket.main.type), one.name);
+            one.address = text_of(scheme_of(socket.first.type), one.name);
     }
 
     void add_socket(const named_socket& socket) {
         system_object one;
         one.kind = kind::unix_socket;
-        one.name = socket.main.name;
+        one.name = socket.first.name;
         put(one, socket);
         if (one.name.starts_with('/')) {
             if (const auto file = os::socket_file_at(one.name)) {
@@ -354,25 +380,28 @@ class lister {
             }
         }
         one.owner_lives = owner_life::yes; // else it would not be in the kernel's list
-        add_open(std::move(one), os::socket_key(socket.main.inode));
+        add_open(std::move(one), socket.bound);
     }
 
     void note_users() {
-        if (keys_.empty()) return;
+        if (open_.empty()) return;
         const os::open_files seen = os::look_for_users(request_);
-        for (const auto& [index, key] : keys_) {
+        for (const auto& [index, keys] : open_) {
             system_object& one = list.objects[index];
-            const auto found = seen.users.find(key);
-            one.users = found == seen.users.end() ? 0 : found->second.size();
+            std::set<std::uint32_t> users;
+            for (const auto& key : keys)
+                if (const auto found = seen.users.find(key); found != seen.users.end())
+                    users.insert(found->second.begin(), found->second.end());
+            one.users = users.size();
             one.all_users_seen = seen.complete;
-            if (*one.users > 0)
+            if (!users.empty())
                 one.owner_lives = owner_life::yes;
             else if (one.kind == kind::fifo)
                 one.owner_lives = life_of_maker(one, seen.complete);
             else if (one.kind != kind::unix_socket && seen.complete)
                 one.owner_lives = owner_life::no;
-            if (one.creator_pid == 0 && *one.users == 1 && one.kind == kind::unix_socket)
-                one.creator_pid = found->second.front();
+            if (one.kind == kind::unix_socket && one.creator_pid == 0 && users.size() == 1)
+                one.creator_pid = *users.begin();
         }
         if (!seen.complete)
             miss("processes of other users: who of them has what open can't be seen, so the users "
@@ -406,7 +435,8 @@ class lister {
 
     std::set<kind> unlisted_; // what could not be listed at all
     os::open_files_request request_;
-    std::vector<std::pair<std::size_t, os::file_key>> keys_; // of objects, by their index
+    // Objects that may be open, by their index.
+    std::vector<std::pair<std::size_t, std::vector<os::file_key>>> open_;
 };
 
 // As one word for a shell.

@@ -29,6 +29,7 @@
 #include "os/fd.hpp"
 #include "os/made.hpp"
 #include "support/child.hpp"
+#include "support/meeting.hpp"
 #include "support/place.hpp"
 #include "support/shared.hpp"
 
@@ -270,6 +271,37 @@ TEST_F(SystemObjects, SocketsOfOthersAreListedOnRequest) {
     EXPECT_EQ(made.connections, 0U);
     const auto twice = list(which_sockets::all).objects;
     EXPECT_EQ(std::ranges::count(twice, path, &system_object::name), 1);
+}
+
+TEST_F(SystemObjects, ASocketThatWasBoundByARelativePathIsFound) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
+    test::child("elsewhere", [&] {
+        const std::string name = test::unique_name("relative-" + std::to_string(::getpid()));
+        ASSERT_EQ(::chdir(place_.c_str()), 0);
+        const os::unique_fd bound = socket_at(name, SOCK_DGRAM);
+        ASSERT_TRUE(os::note_made(place_, name));
+        const system_object one = find(kind::unix_socket, place_ + "/" + name);
+        EXPECT_EQ(one.address, "unix-dgram:" + place_ + "/" + name);
+        EXPECT_EQ(one.users, 1U);
+        const auto all = list(which_sockets::all).objects;
+        EXPECT_EQ(std::ranges::count(all, name, &system_object::name), 0) << "listed twice";
+    }).end_well();
+}
+
+TEST_F(SystemObjects, UsersOfAllSocketsWithOneNameAreCounted) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
+    const std::string path = place_ + "/" + test::unique_name("socket");
+    const test::beacon bound;
+    const test::child first("first", [&] {
+        const os::unique_fd held = socket_at(path);
+        bound.raise();
+        ::pause();
+    });
+    bound.wait();
+    ASSERT_EQ(::unlink(path.c_str()), 0); // its socket keeps the name
+    const os::unique_fd second = socket_at(path);
+    ASSERT_TRUE(os::note_made(place_, path));
+    EXPECT_EQ(find(kind::unix_socket, path).users, 2U);
 }
 
 TEST_F(SystemObjects, ConnectionsOfAListenerAreCounted) {
