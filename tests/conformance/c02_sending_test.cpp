@@ -70,7 +70,7 @@ TEST_P(sending, c2_3_any_bytes_are_allowed) {
 }
 
 TEST_P(sending, c2_4_capacity_is_exact) {
-    HAWSER_NEEDS(can().capacity_bounded, "a bounded capacity");
+    HAWSER_NEEDS(can().capacity_bounded, "capacity_bounded");
     for (const std::uint64_t capacity : {1U, 2U, 3U, 1000U}) {
         options wanted;
         wanted.capacity = capacity;
@@ -103,7 +103,7 @@ TEST_P(sending_between, c2_5_a_blocked_send_goes_on_when_there_is_room) {
                                auto in = open_receiver(wanted);
                                for (int i = 0; i < 20; ++i) {
                                    // One message waits, and the sender of the next sleeps.
-                                   if (i < 19) until_waiting(address(), participant_role::sender);
+                                   if (i < 19) until_waiting(participant_role::sender);
                                    EXPECT_EQ(in.receive().value().text(), std::to_string(i));
                                }
                            }}});

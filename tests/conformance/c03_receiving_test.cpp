@@ -25,7 +25,7 @@ TEST_P(receiving_between, c3_1_a_blocked_receive_goes_on_when_a_message_comes) {
                                opened.wait();
                                auto out = open_sender();
                                for (int i = 0; i < 20; ++i) {
-                                   until_waiting(address(), participant_role::receiver);
+                                   until_waiting(participant_role::receiver);
                                    out.send(std::to_string(i)).value();
                                }
                            }}});

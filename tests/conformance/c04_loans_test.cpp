@@ -16,7 +16,7 @@ class loans : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(can().zero_copy, "zero copy");
+        HAWSER_NEEDS(can().zero_copy, "zero_copy");
     }
 };
 HAWSER_CONTRACT(loans, in_each_order());

@@ -43,7 +43,7 @@ TEST_P(order_between, c5_1_each_sender_is_heard_in_its_order) {
 }
 
 TEST_P(order_between, c5_2_total_order_has_no_gap) {
-    HAWSER_NEEDS(total_order(), "order=total is what this is about");
+    HAWSER_NEEDS(total_order(), "ordering");
     const barrier all_open(senders + 1);
     std::vector<body> all;
     for (std::uint32_t who = 0; who < senders; ++who) all.push_back(numbered_sender(all_open, who));
@@ -58,7 +58,7 @@ TEST_P(order_between, c5_2_total_order_has_no_gap) {
 }
 
 TEST_P(order_between, c5_3_several_receivers_each_see_rising_places) {
-    HAWSER_NEEDS(total_order(), "order=total is what this is about");
+    HAWSER_NEEDS(total_order(), "ordering");
     const barrier all_open(senders + 3);
     std::vector<body> all;
     for (std::uint32_t who = 0; who < senders; ++who) all.push_back(numbered_sender(all_open, who));
@@ -83,7 +83,7 @@ class order : public contract {};
 HAWSER_CONTRACT(order, in_each_order());
 
 TEST_P(order, c5_4_total_is_the_order_in_which_sends_took_effect) {
-    HAWSER_NEEDS(total_order(), "order=total is what this is about");
+    HAWSER_NEEDS(total_order(), "ordering");
     auto in = open_receiver();
     auto one = open_sender();
     auto two = open_sender();
@@ -93,7 +93,7 @@ TEST_P(order, c5_4_total_is_the_order_in_which_sends_took_effect) {
 }
 
 TEST_P(order, c5_5_with_order_sender_each_has_its_own_capacity_and_places) {
-    HAWSER_NEEDS(!total_order(), "order=sender is what this is about");
+    HAWSER_NEEDS(!total_order() && can().numbered, "numbered");
     options wanted;
     wanted.capacity = 3;
     auto in = open_receiver(wanted);

@@ -10,7 +10,7 @@ class when_full : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(can().capacity_bounded, "a bounded capacity");
+        HAWSER_NEEDS(can().capacity_bounded, "capacity_bounded");
     }
     [[nodiscard]] static options bounded(std::uint64_t capacity, full_policy full) {
         options wanted;
@@ -70,7 +70,7 @@ TEST_P(when_full, c6_3_drop_newest_keeps_the_oldest) {
 }
 
 TEST_P(when_full, c6_4_the_policy_is_the_senders_own) {
-    HAWSER_NEEDS(total_order(), "two senders that share one queue (order=total)");
+    HAWSER_NEEDS(total_order(), "ordering");
     auto failing = open_sender(bounded(1, full_policy::fail));
     auto in = open_receiver();
     auto dropping = open_sender(bounded(1, full_policy::drop_oldest));

@@ -37,7 +37,7 @@ TEST_P(end_of_stream_between, c7_2_a_receiver_waits_for_its_first_sender) {
                            }},
                           {"producer", [&] {
                                opened.wait();
-                               until_waiting(address(), participant_role::receiver);
+                               until_waiting(participant_role::receiver);
                                open_sender().send("at last").value();
                            }}});
 }
@@ -55,7 +55,7 @@ TEST_P(end_of_stream_between, c7_3_a_blocked_receive_ends_when_the_last_sender_c
     all.push_back({"producer", [&] {
                        auto out = open_sender();
                        all_open.arrive();
-                       until_waiting(address(), participant_role::receiver, 3);
+                       until_waiting(participant_role::receiver, 3);
                    }});
     run_bodies(bodies(), all);
 }
@@ -74,7 +74,7 @@ TEST_P(end_of_stream_by_death, c7_4_a_blocked_receive_ends_when_the_last_sender_
         receiving.raise();
         EXPECT_TRUE(fails_with(in.receive(), errc::closed));
     });
-    until_waiting(address(), participant_role::receiver);
+    until_waiting(participant_role::receiver);
     producer.kill();
     consumer.end_well();
 }

@@ -12,7 +12,7 @@ class death : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(can().survives_kill_of == survival_kind::both, "survival of any kill");
+        HAWSER_NEEDS(can().survives_kill_of == survival_kind::both, "survives_kill_of");
     }
 
     // A process that receives so many messages, releases those at odd places if asked to, and waits
@@ -176,7 +176,7 @@ TEST_P(death, c8_7_redelivery_wakes_a_blocked_receiver) {
         EXPECT_EQ(got.text(), "0");
         EXPECT_TRUE(got.redelivered());
     });
-    until_waiting(address(), participant_role::receiver);
+    until_waiting(participant_role::receiver);
     victim->kill();
     other.end_well();
 }
@@ -189,7 +189,7 @@ TEST_P(death, c8_8_a_sender_killed_while_it_waits_for_room_leaves_nothing) {
         for (int i = 0; i < 2; ++i) out.send("x").value();
         out.send("must never be seen").value();
     });
-    until_waiting(address(), participant_role::sender);
+    until_waiting(participant_role::sender);
     starter->kill();
     auto in = open_receiver();
     EXPECT_EQ(drain(in), (std::vector<std::string>{"x", "x"}));
@@ -201,12 +201,12 @@ TEST_P(death, c8_8_a_sender_killed_while_it_waits_for_room_leaves_nothing) {
 
 TEST_P(death, c8_9_a_receiver_killed_while_it_waits_takes_nothing_along) {
     child victim("victim", [this] { (void)open_receiver().receive(); });
-    until_waiting(address(), participant_role::receiver);
+    until_waiting(participant_role::receiver);
     child other("other", [this] {
         auto in = open_receiver();
         for (int i = 0; i < 10; ++i) EXPECT_EQ(in.receive().value().text(), std::to_string(i));
     });
-    until_waiting(address(), participant_role::receiver, 2);
+    until_waiting(participant_role::receiver, 2);
     victim.kill();
     send_numbers(10);
     other.end_well();

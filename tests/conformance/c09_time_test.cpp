@@ -99,7 +99,7 @@ TEST_P(timing_between, c9_6_a_far_deadline_is_never) {
                      auto out = open_sender();
                      for (int i = 0; i < 3; ++i) {
                          if (GetParam().wait != wait_mode::spin)
-                             until_waiting(address(), participant_role::receiver);
+                             until_waiting(participant_role::receiver);
                          out.send("x").value();
                      }
                  }}});

@@ -67,7 +67,7 @@ TEST_P(signals, c10_1_a_signal_interrupts_a_blocked_receive) {
         auto in = open_receiver();
         auto out = open_sender();
         interrupt([&] { EXPECT_TRUE(fails_with(in.receive(), errc::interrupted)); },
-                  [&] { until_waiting(address(), participant_role::receiver); });
+                  [&] { until_waiting(participant_role::receiver); });
         out.send("not lost").value();
         EXPECT_EQ(in.receive().value().text(), "not lost");
         EXPECT_TRUE(fails_with(in.try_receive(), errc::would_block));
@@ -83,7 +83,7 @@ TEST_P(signals, c10_2_a_signal_interrupts_a_blocked_send) {
         auto out = open_sender();
         out.send("first").value();
         interrupt([&] { EXPECT_TRUE(fails_with(out.send("second"), errc::interrupted)); },
-                  [&] { until_waiting(address(), participant_role::sender); });
+                  [&] { until_waiting(participant_role::sender); });
         EXPECT_EQ(drain(in), std::vector<std::string>{"first"});
         EXPECT_TRUE(succeeds(out.try_send("third")));
         EXPECT_EQ(drain(in), std::vector<std::string>{"third"});
@@ -95,7 +95,7 @@ class after_fork : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(can_fork, "fork: not under ThreadSanitizer");
+        HAWSER_NEEDS_HERE(can_fork, "fork: not under ThreadSanitizer");
     }
 };
 HAWSER_CONTRACT(after_fork, in_each_order());

@@ -14,7 +14,7 @@ class descriptor_suite : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(can().fd_pollable, "fd()");
+        HAWSER_NEEDS(can().fd_pollable, "fd_pollable");
     }
 };
 class descriptor : public descriptor_suite {};

@@ -17,7 +17,7 @@ class naming : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(GetParam().transport.scheme == "shm", "mailboxes that are files");
+        HAWSER_NEEDS(can().lives == lifetime_kind::file, "lives");
     }
 
     // A mailbox whose only participant was killed: nobody there, nothing in it.
@@ -134,8 +134,8 @@ TEST_P(naming_between, c13_6_removal_by_force_ends_those_who_wait) {
                  }},
                 {"operator", [&] {
                      all_open.arrive();
-                     until_waiting(address("-in"), participant_role::receiver);
-                     until_waiting(address("-out"), participant_role::sender);
+                     test::until_waiting(address("-in"), participant_role::receiver);
+                     test::until_waiting(address("-out"), participant_role::sender);
                      for (const char* which : {"-in", "-out"})
                          EXPECT_TRUE(succeeds(remove_mailbox(address(which), removal::by_force)));
                  }}});

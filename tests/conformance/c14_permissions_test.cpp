@@ -12,7 +12,7 @@ class permissions : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(GetParam().transport.scheme == "shm", "mailboxes that are files");
+        HAWSER_NEEDS(can().lives == lifetime_kind::file, "lives");
     }
     struct stat file() const {
         struct stat found {};
@@ -33,7 +33,7 @@ class permissions_of_others : public permissions {
     void SetUp() override {
         permissions::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(::geteuid() == 0, "another user: only root can become one");
+        HAWSER_NEEDS_HERE(::geteuid() == 0, "another user: only root can become one");
     }
 };
 HAWSER_CONTRACT(permissions_of_others, in_each_order_as_processes());
@@ -77,7 +77,7 @@ TEST_P(permissions, c14_3_the_group_is_set) {
         EXPECT_EQ(seen().gid, given);
     }
     const group* named = ::getgrgid(given);
-    HAWSER_NEEDS(named != nullptr, "a group with a name");
+    HAWSER_NEEDS_HERE(named != nullptr, "a group with a name");
     wanted.group = named->gr_name;
     const auto in = open_receiver(wanted);
     EXPECT_EQ(file().st_gid, given);

@@ -20,7 +20,7 @@ class not_mailboxes : public contract {
     void SetUp() override {
         contract::SetUp();
         if (IsSkipped()) return;
-        HAWSER_NEEDS(GetParam().transport.scheme == "shm", "mailboxes that are files");
+        HAWSER_NEEDS(can().lives == lifetime_kind::file, "lives");
         path_ = path_of(address());
     }
     void TearDown() override {

@@ -2,51 +2,17 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 #include <cstring>
-#include <map>
-#include <mutex>
 
 #include <poll.h>
+#include <sys/stat.h>
+
+#include "conformance/matrix.hpp"
 
 namespace hawser::test {
 
 namespace {
 
-// What did not apply, by reason; printed when all tests have run.
-class not_applicable_list : public testing::Environment {
-  public:
-    void add(const std::string& reason, const std::string& test) {
-        const std::lock_guard guard(mutex_);
-        by_reason_[reason].push_back(test);
-    }
-    void SetUp() override { private_directory(); }
-    void TearDown() override {
-        for (const auto& [reason, tests] : by_reason_) {
-            std::printf("not applicable: %zu tests: %s\n", tests.size(), reason.c_str());
-            for (const std::string& test : tests) std::printf("    %s\n", test.c_str());
-        }
-    }
-
-  private:
-    std::mutex mutex_;
-    std::map<std::string, std::vector<std::string>> by_reason_;
-};
-
-not_applicable_list& what_did_not_apply() {
-    static auto* list = new not_applicable_list; // gtest owns it
-    return *list;
-}
-// Registered before main, so that its SetUp runs before any test.
-[[maybe_unused]] const auto* const registered =
-    testing::AddGlobalTestEnvironment(&what_did_not_apply());
-
-// How each transport spells an address for a fresh name.
-std::string spell_address(std::string_view scheme, const std::string& name) {
-    return std::string(scheme) + ":" + name;
-}
-
-constexpr order_policy both_orders[] = {order_policy::total, order_policy::sender};
 constexpr bodies_as both_bodies[] = {bodies_as::threads, bodies_as::processes};
 constexpr wait_mode all_waits[] = {wait_mode::adaptive, wait_mode::spin, wait_mode::block};
 
@@ -58,15 +24,16 @@ std::uint64_t mixed(std::uint64_t x) {
 } // namespace
 
 std::ostream& operator<<(std::ostream& out, const variant& one) {
-    return out << one.transport.scheme << " order=" << name_of(one.order)
-               << " wait=" << name_of(one.wait)
+    return out << one.transport.scheme << (one.kind.empty() ? "" : " ") << one.kind
+               << " order=" << name_of(one.order) << " wait=" << name_of(one.wait)
                << (one.bodies == bodies_as::threads ? " threads" : " processes");
 }
 
 std::string name_of_variant(const testing::TestParamInfo<variant>& info) {
     const variant& one = info.param;
     std::string name{one.transport.scheme};
-    name += one.order == order_policy::total ? "_total" : "_sender";
+    if (!one.kind.empty()) name += "_" + std::string(one.kind);
+    if (has_both_orders(one.transport.can)) name += "_" + std::string(name_of(one.order));
     name += "_" + std::string(name_of(one.wait));
     name += one.bodies == bodies_as::threads ? "_threads" : "_processes";
     std::replace_if(
@@ -74,80 +41,126 @@ std::string name_of_variant(const testing::TestParamInfo<variant>& info) {
     return name;
 }
 
+bool has_both_orders(const capabilities& can) {
+    return can.ordering == ordering_kind::total && can.numbered;
+}
+
+namespace {
+
+std::vector<variant> in_each_kind(bool also_without_messages) {
+    std::vector<variant> all;
+    for (const transport_info& transport : transports()) {
+        if (transport.can.boundaries == boundary_kind::stream && !also_without_messages) continue;
+        all.push_back({transport});
+        for (const std::string_view kind : further_kinds(transport.scheme))
+            all.push_back({.transport = transport, .kind = kind});
+    }
+    return all;
+}
+
+// A further kind of address differs in opening only: once is enough for it.
+std::vector<variant> in_each_order_and_kind(bool also_further_kinds) {
+    std::vector<variant> all;
+    for (variant one : in_each_kind(false)) {
+        if (!one.kind.empty() && !also_further_kinds) continue;
+        all.push_back(one);
+        if (!has_both_orders(one.transport.can)) continue;
+        one.order = order_policy::sender;
+        all.push_back(one);
+    }
+    return all;
+}
+
+std::vector<variant> with_both_bodies(const std::vector<variant>& some) {
+    std::vector<variant> all;
+    for (variant one : some) {
+        for (const auto bodies : both_bodies) {
+            one.bodies = bodies;
+            all.push_back(one);
+        }
+    }
+    return all;
+}
+
+std::vector<variant> with_all_waits(const std::vector<variant>& some) {
+    std::vector<variant> all;
+    for (variant one : some) {
+        for (const auto wait : all_waits) {
+            one.wait = wait;
+            all.push_back(one);
+        }
+    }
+    return all;
+}
+
+std::vector<variant> as_processes(std::vector<variant> all) {
+    for (variant& one : all) one.bodies = bodies_as::processes;
+    return all;
+}
+
+} // namespace
+
 std::vector<variant> in_each_order() {
-    std::vector<variant> all;
-    for (const transport_info& transport : transports())
-        for (const auto order : both_orders) all.push_back({transport, order});
-    return all;
+    return in_each_order_and_kind(true);
 }
-
 std::vector<variant> in_each_order_and_bodies() {
-    std::vector<variant> all;
-    for (const variant& one : in_each_order())
-        for (const auto bodies : both_bodies)
-            all.push_back({one.transport, one.order, one.wait, bodies});
-    return all;
+    return with_both_bodies(in_each_order_and_kind(false));
 }
-
 std::vector<variant> in_each_wait() {
-    std::vector<variant> all;
-    for (const variant& one : in_each_order())
-        for (const auto wait : all_waits) all.push_back({one.transport, one.order, wait});
-    return all;
+    return with_all_waits(in_each_order_and_kind(false));
 }
-
 std::vector<variant> in_each_wait_and_bodies() {
-    std::vector<variant> all;
-    for (const variant& one : in_each_order_and_bodies())
-        for (const auto wait : all_waits)
-            all.push_back({one.transport, one.order, wait, one.bodies});
-    return all;
+    return with_all_waits(in_each_order_and_bodies());
 }
-
 std::vector<variant> in_each_order_as_processes() {
-    std::vector<variant> all;
-    for (const variant& one : in_each_order())
-        all.push_back({one.transport, one.order, one.wait, bodies_as::processes});
-    return all;
+    return as_processes(in_each_order_and_kind(false));
+}
+std::vector<variant> in_each_transport() {
+    return in_each_kind(true);
+}
+std::vector<variant> in_each_transport_as_processes() {
+    return as_processes(in_each_kind(true));
 }
 
 void contract::SetUp() {
+    private_directory();
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
     const std::string full = test->name();
     // c2_4 of c2_4_capacity_is_exact/shm_total_…: short, for limits on names.
     const auto second = full.find('_', full.find('_') + 1);
-    name_ = unique_name(full.substr(0, second));
-    HAWSER_NEEDS(bodies() == bodies_as::threads || can_fork,
-                 "processes: no fork under ThreadSanitizer, participants are threads there");
-    HAWSER_NEEDS(!total_order() || can().ordering == ordering_kind::total,
-                 "order=total: the transport does not offer it");
+    spelling_ =
+        spelling(GetParam().transport.scheme, GetParam().kind, unique_name(full.substr(0, second)));
+    HAWSER_NEEDS_HERE(bodies() == bodies_as::threads || can_fork,
+                      "processes: no fork under ThreadSanitizer, participants are threads there");
 }
 
 void contract::TearDown() {
-    if (GetParam().transport.scheme != "shm") return;
-    EXPECT_EQ(left_over(), std::vector<std::string>{}) << "the test left this behind";
+    EXPECT_EQ(spelling_.clear_away(), std::vector<std::string>{}) << "the test left this behind";
     sweep_left_over();
+    the_matrix().note(GetParam().transport.scheme);
 }
 
 std::string contract::address(std::string_view stem) const {
-    return spell_address(GetParam().transport.scheme, name_ + std::string(stem));
+    return spelling_.address(stem);
 }
 
 std::string contract::path_of(std::string_view address) {
-    return mailbox_directory() + "/hawser." + std::string(address.substr(address.find(':') + 1));
+    return spelling::path_of(address);
 }
 
 options contract::as_variant(options wanted) const {
-    wanted.order = GetParam().order;
+    if (has_both_orders(can())) wanted.order = GetParam().order;
     wanted.wait = GetParam().wait;
     return wanted;
 }
 
 sender contract::open_sender(const options& wanted) const {
+    note_waiter(participant_role::sender);
     return sender::open(address(), as_variant(wanted)).value();
 }
 
 receiver contract::open_receiver(const options& wanted) const {
+    note_waiter(participant_role::receiver);
     return receiver::open(address(), as_variant(wanted)).value();
 }
 
@@ -155,10 +168,104 @@ mailbox_info contract::seen() const {
     return inspect_mailbox(address()).value();
 }
 
-void contract::not_applicable(const std::string& reason) const {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+void contract::expect_missing(std::string_view stem) const {
+    const std::string where = address(stem);
+    const auto looked = inspect_mailbox(where);
+    if (!looked.is(errc::unsupported)) {
+        EXPECT_TRUE(fails_with(looked, errc::not_found)) << where;
+    }
+    struct stat ignored {};
+    if (const std::string path = path_of(where); !path.empty()) {
+        EXPECT_NE(::lstat(path.c_str(), &ignored), 0) << path << " is there";
+    }
+}
+
+void contract::forget() const {
+    if (can().observers) return; // there it has gone with its last participant
+    static_cast<void>(spelling_.clear_away());
+}
+
+int contract::room(int wanted) const {
+    constexpr int surely = 8; // a POSIX queue takes 10 by default, a datagram socket 10
+    return can().observers ? wanted : std::min(wanted, surely);
+}
+
+std::size_t contract::fitting(std::size_t wanted) const {
+    constexpr std::size_t surely = 1500; // eight of them in a System V queue, of 16 KiB
+    return can().zero_copy ? wanted : std::min(wanted, surely);
+}
+
+std::size_t contract::longest(sender& out, std::size_t wanted) {
+    std::size_t good = 0;
+    std::size_t bad = wanted + 1;
+    if (out.loan_for(wanted)) return wanted;
+    while (bad - good > 1) {
+        const std::size_t middle = good + (bad - good) / 2;
+        (out.loan_for(middle) ? good : bad) = middle;
+    }
+    return good;
+}
+
+options contract::bounded(std::uint64_t capacity) const {
+    options wanted;
+    if (can().capacity_bounded) wanted.capacity = capacity;
+    return wanted;
+}
+
+std::size_t contract::filling_size(sender& out) const {
+    return can().capacity_bounded ? 8 : std::min<std::size_t>(longest(out, 1U << 20U), 32768);
+}
+
+std::uint64_t contract::fill(sender& out, std::size_t size) const {
+    // What is on its way to another machine's buffer makes room a moment later.
+    const int settle_ms = can().crosses_machines ? 100 : 0;
+    std::uint64_t count = 0;
+    for (;;) {
+        const auto outcome = out.try_send(numbered(count, size));
+        if (outcome) {
+            ++count;
+            continue;
+        }
+        EXPECT_TRUE(fails_with(outcome, errc::would_block));
+        if (!can().fd_pollable || settle_ms == 0) return count;
+        if (!descriptor_ready(out.fd().value(), out.fd_events(), settle_ms)) return count;
+    }
+}
+
+std::vector<std::byte> contract::numbered(std::uint64_t number, std::size_t size) {
+    std::vector<std::byte> bytes(std::max(size, sizeof number));
+    std::memcpy(bytes.data(), &number, sizeof number);
+    return bytes;
+}
+
+std::uint64_t contract::number_in(const message& got) {
+    std::uint64_t number = ~std::uint64_t{0};
+    EXPECT_GE(got.size(), sizeof number);
+    if (got.size() >= sizeof number) std::memcpy(&number, got.bytes().data(), sizeof number);
+    return number;
+}
+
+void contract::introduce(sender& out, receiver& in) const {
+    if (keeps()) return;
+    out.send("it is me").value();
+    EXPECT_EQ(in.receive().value().text(), "it is me");
+}
+
+void contract::end_all(sender& out, unsigned receivers) const {
+    if (can().end_of_stream) return;
+    for (unsigned i = 0; i < receivers; ++i) out.send("").value();
+}
+
+void contract::until_waiting(participant_role role, std::size_t at_least) const {
+    if (can().observers)
+        test::until_waiting(address(), role, at_least);
+    else
+        until([&] { return waiters_.asleep(role) >= at_least; });
+}
+
+void contract::not_applicable(const std::string& reason, bool by_capability) const {
     RecordProperty("not_applicable", reason);
-    what_did_not_apply().add(reason, std::string(test->test_suite_name()) + "." + test->name());
+    the_matrix().not_applicable(GetParam().transport.scheme, reason, by_capability);
 }
 
 testing::AssertionResult fails_with(const error* why, errc code) {

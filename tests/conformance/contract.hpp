@@ -3,10 +3,13 @@
 //
 // - One test for each bullet, named after it: C2.4 is c2_4_… . contract_document_test.cpp checks
 //   both directions.
-// - A test states what it needs of a transport (HAWSER_NEEDS); where a variant can't have it, the
-//   test is recorded as not applicable, with the reason, and listed at the end of the run. Nothing
-//   is skipped in silence.
-// - Each test ends with nothing left in the private directory.
+// - A test states what it needs of a transport by the capability that says so (HAWSER_NEEDS); where
+//   a transport can't have it, the test is recorded as not applicable, with the capability, and
+//   listed at the end of the run. What only this machine lacks (fork under ThreadSanitizer, another
+//   user) is told apart (HAWSER_NEEDS_HERE). Nothing is skipped in silence.
+// - What every transport promises is written so that the smallest one can keep it: a thread that
+//   both sends and receives never has more than room() messages of at most fitting() bytes waiting.
+// - Each test ends with nothing left: no file, no queue.
 #pragma once
 
 #include <chrono>
@@ -21,6 +24,8 @@
 
 #include <hawser/hawser.hpp>
 
+#include "conformance/spelling.hpp"
+#include "support/asleep.hpp"
 #include "support/child.hpp"
 #include "support/meeting.hpp"
 #include "support/place.hpp"
@@ -34,16 +39,23 @@ struct variant {
     order_policy order = order_policy::total;
     wait_mode wait = wait_mode::adaptive;
     bodies_as bodies = bodies_as::threads;
+    std::string_view kind = {}; // another way to spell its addresses (spelling.hpp)
 };
 std::ostream& operator<<(std::ostream& out, const variant& one);
 std::string name_of_variant(const testing::TestParamInfo<variant>& info);
 
-// Every transport × …
+// order=total and order=sender are two things there; elsewhere there is one order.
+[[nodiscard]] bool has_both_orders(const capabilities& can);
+
+// Every transport that carries messages × …
 std::vector<variant> in_each_order();
 std::vector<variant> in_each_order_and_bodies();
 std::vector<variant> in_each_wait();
 std::vector<variant> in_each_wait_and_bodies();
 std::vector<variant> in_each_order_as_processes(); // what kills needs processes to kill
+// Every transport and kind once, also those without messages.
+std::vector<variant> in_each_transport();
+std::vector<variant> in_each_transport_as_processes();
 
 class contract : public testing::TestWithParam<variant> {
   protected:
@@ -52,11 +64,16 @@ class contract : public testing::TestWithParam<variant> {
 
     [[nodiscard]] const capabilities& can() const { return GetParam().transport.can; }
     [[nodiscard]] bodies_as bodies() const { return GetParam().bodies; }
-    [[nodiscard]] bool total_order() const { return GetParam().order == order_policy::total; }
+    [[nodiscard]] bool total_order() const {
+        return can().ordering == ordering_kind::total && GetParam().order == order_policy::total;
+    }
+    // What was sent waits for a receiver that comes later.
+    [[nodiscard]] bool keeps() const { return can().lives != lifetime_kind::process; }
+    [[nodiscard]] bool many() const { return can().many_senders && can().many_receivers; }
 
     // The test's own address, without options; another one for each stem.
     [[nodiscard]] std::string address(std::string_view stem = "") const;
-    // Where the mailbox of an address is in the file system (transports that live there).
+    // Where the object of an address is in the file system, or nothing.
     [[nodiscard]] static std::string path_of(std::string_view address);
 
     // The options of the variant, with those given.
@@ -66,22 +83,62 @@ class contract : public testing::TestWithParam<variant> {
     [[nodiscard]] receiver open_receiver(const options& wanted = {}) const;
     // What an observer sees at address().
     [[nodiscard]] mailbox_info seen() const;
+    // Nothing was made at this address, as far as that can be seen.
+    void expect_missing(std::string_view stem = "") const;
+    // Removes what the facility keeps between two parts of a test.
+    void forget() const;
+
+    // So many messages, or as many as surely wait where a thread receives what it sent itself.
+    [[nodiscard]] int room(int wanted) const;
+    // So many bytes, or as many as such a message may have there.
+    [[nodiscard]] std::size_t fitting(std::size_t wanted) const;
+    // So many bytes, or the longest message that this sender may send.
+    [[nodiscard]] static std::size_t longest(sender& out, std::size_t wanted);
+
+    // Options for a queue of this capacity, where a capacity can be asked for.
+    [[nodiscard]] options bounded(std::uint64_t capacity) const;
+    // Sends messages of `size` bytes, the number in front (numbered()), until there is no room;
+    // how many there are.
+    std::uint64_t fill(sender& out, std::size_t size = 8) const;
+    // The size with which a queue without a capacity of its own is soon full.
+    [[nodiscard]] std::size_t filling_size(sender& out) const;
+    // A message of this number, and the number in it.
+    [[nodiscard]] static std::vector<std::byte> numbered(std::uint64_t number, std::size_t size);
+    [[nodiscard]] static std::uint64_t number_in(const message& got);
+
+    // Makes the receiver hear of the sender, where only a connection tells.
+    void introduce(sender& out, receiver& in) const;
+    // Receives until the end, or a message of no bytes where nothing tells the end: `end_all`, to
+    // be called by the last of the senders.
+    template <typename Use>
+    void receive_all(receiver& in, Use&& use) const;
+    void end_all(sender& out, unsigned receivers) const;
+
+    // From the thread that is going to wait, unless it opened the end point itself.
+    void note_waiter(participant_role role) const { waiters_.note(role); }
+    // Until so many sleep in a blocking call on address().
+    void until_waiting(participant_role role, std::size_t at_least = 1) const;
 
     // Records the test as not applicable in this variant; the test then returns.
-    void not_applicable(const std::string& reason) const;
+    void not_applicable(const std::string& reason, bool by_capability) const;
 
   private:
-    std::string name_;
+    spelling spelling_;
+    waiters waiters_;
 };
 
-// In a test: ends it as not applicable unless the transport can do this.
-#define HAWSER_NEEDS(can_do, what)                                                                 \
+#define HAWSER_NEEDS_AS(can_do, what, by_capability)                                               \
     do {                                                                                           \
         if (!(can_do)) {                                                                           \
-            not_applicable(what);                                                                  \
+            not_applicable(what, by_capability);                                                   \
             GTEST_SKIP() << "not applicable: " << (what);                                          \
         }                                                                                          \
     } while (false)
+// In a test: ends it as not applicable unless the transport can do this. `what` is the capability,
+// as capabilities.hpp names it.
+#define HAWSER_NEEDS(can_do, what) HAWSER_NEEDS_AS(can_do, what, true)
+// The same for what this machine or this build lacks.
+#define HAWSER_NEEDS_HERE(is_so, what) HAWSER_NEEDS_AS(is_so, what, false)
 
 // For a suite of tests that are the same in all variants of each transport.
 #define HAWSER_CONTRACT(suite, variants)                                                           \
@@ -114,6 +171,16 @@ bool ready_now(EndPoint& end);
 template <typename EndPoint>
 void until_ready(EndPoint& end);
 bool descriptor_ready(int fd, short events, int timeout_ms);
+
+template <typename Use>
+void contract::receive_all(receiver& in, Use&& use) const {
+    for (;;) {
+        const auto got = in.receive();
+        if (got.is(errc::closed) && can().end_of_stream) return;
+        if (got.value().empty() && !can().end_of_stream) return;
+        use(*got);
+    }
+}
 
 template <typename EndPoint>
 bool ready_now(EndPoint& end) {

@@ -1,8 +1,10 @@
 // The main of every gtest program of hawser. Beyond gtest's own flags it takes
 // --suite=NAME            the name in the summary line (otherwise the program's)
-// --test-timeout=SECONDS  the watchdog's limit for each test and its last line is `NAME: N passed,
-// N failed` (`, N skipped` where there are any). A run in which no test ran is a failure: a filter
-// that matches nothing must not look like success.
+// --test-timeout=SECONDS  the watchdog's limit for each test
+// --matrix=FILE           (conformance) writes which bullet holds on which transport
+// and its last line is `NAME: N passed, N failed` (`, N skipped` where there are any). A run in
+// which no test ran is a failure: a filter that matches nothing must not look like success. What
+// fails after the last test counts as one.
 
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/flags.hpp"
 #include "support/watchdog.hpp"
 
 // Tests fork, also while the watchdog's thread runs; TSan would end such a child at its first
@@ -52,6 +55,8 @@ settings read_flags(int argc, char** argv) {
         } else if (const auto seconds = value_of(argv[i], "--test-timeout=")) {
             hawser::test::set_default_test_limit(
                 std::chrono::seconds(std::atoi(std::string(*seconds).c_str())));
+        } else if (const auto file = value_of(argv[i], "--matrix=")) {
+            hawser::test::matrix_file() = *file;
         } else {
             std::fprintf(stderr, "%s: unknown argument %s\n", argv[0], argv[i]);
             std::exit(2);
@@ -63,9 +68,12 @@ settings read_flags(int argc, char** argv) {
 int summarize(const std::string& suite, int gtest_result) {
     const auto& tests = *testing::UnitTest::GetInstance();
     const int passed = tests.successful_test_count();
-    const int failed = tests.failed_test_count();
+    int failed = tests.failed_test_count();
     const int skipped = tests.skipped_test_count();
-    if (passed + failed == 0) std::fprintf(stderr, "%s: no test ran\n", suite.c_str());
+    if (passed + failed == 0)
+        std::fprintf(stderr, "%s: no test ran\n", suite.c_str());
+    else if (gtest_result != 0 && failed == 0)
+        failed = 1;
     std::printf("%s: %d passed, %d failed", suite.c_str(), passed, failed);
     if (skipped > 0) std::printf(", %d skipped", skipped);
     std::printf("\n");
@@ -73,6 +81,11 @@ int summarize(const std::string& suite, int gtest_result) {
 }
 
 } // namespace
+
+std::string& hawser::test::matrix_file() {
+    static std::string path;
+    return path;
+}
 
 int main(int argc, char** argv) {
     testing::InitGoogleMock(&argc, argv);
