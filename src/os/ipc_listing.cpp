@@ -258,12 +258,12 @@ std::optional<std::uint64_t> semaphore_value(const std::string& path) {
 } // namespace
 
 result<std::vector<shared_file>> shared_files() {
-    const std::string directory = shared_file_directory;
+    const std::string directory = std::string(shared_file_directory) + "/";
     const auto names = names_in(directory);
     if (!names) return names.why();
     std::vector<shared_file> all;
     for (const auto& name : *names) {
-        const std::string path = directory + "/" + name;
+        const std::string path = directory + name;
         struct stat raw {};
         if (::lstat(path.c_str(), &raw) != 0 || !S_ISREG(raw.st_mode)) continue;
         shared_file& file = all.emplace_back();

@@ -210,12 +210,13 @@ result<made_listing> list_made(const std::string& directory) {
     const auto names = names_in(directory);
     if (!names) return names.why();
     made_listing all;
+    const std::string place = directory + "/";
     for (const auto& name : *names) {
         const auto key = key_of(name);
         if (!key) continue;
         made_object one;
         one.key = *key;
-        const auto owner = read_record(directory + "/" + name, one);
+        const auto owner = read_record(place + name, one);
         if (owner && look_at_object(one, *owner)) all.objects.push_back(std::move(one));
         if (owner.is(errc::permission)) ++all.unreadable;
     }
