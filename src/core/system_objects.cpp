@@ -207,7 +207,6 @@ class lister {
         for (const auto& raw : found->queues) {
             system_object one = begin(kind::posix_queue, raw.name, raw.access);
             one.address = text_of("mq", raw.name);
-            one.changed = time_of(raw.changed_s);
             one.used = time_of(raw.used_s);
             if (raw.state)
                 put(one, *raw.state);

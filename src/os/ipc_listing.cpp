@@ -216,8 +216,7 @@ std::vector<posix_queue> queues_in(int directory, const std::vector<std::string>
         all.push_back({"/" + name,
                        {raw.st_dev, raw.st_ino},
                        access_of(raw),
-                       raw.st_ctim.tv_sec,
-                       used_at(raw),
+                       raw.st_mtim.tv_sec,
                        state_of(directory, name.c_str())});
     }
     return all;

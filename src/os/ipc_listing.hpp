@@ -1,7 +1,7 @@
 // The system's own IPC objects, facility by facility, as the kernel describes them.
 //
-// - Looking takes no part: no message is received, nothing is attached, no name is made. Opening a
-//   POSIX queue to ask for its attributes is seen by nobody.
+// - Looking takes no part: no message is received, nothing is attached, no name is made. A POSIX
+//   queue that is asked for its attributes notes the time of that, which nobody waits for.
 // - A snapshot: objects may come and go while it is taken.
 // - All of the own IPC (and for sockets, network) namespace.
 // - Blocks: never. Allocates: yes. Threads: any. Fork, signals: nothing special.
@@ -83,8 +83,7 @@ struct posix_queue {
     std::string name; // "/orders"
     file_key key;
     ipc_access access;
-    std::int64_t changed_s = 0;
-    std::int64_t used_s = 0;
+    std::int64_t used_s = 0; // the last send or receive. To look sets the other times, not this one
     std::optional<posix_queue_state> state; // none: no permission to read
 };
 struct posix_queue_listing {

@@ -209,7 +209,7 @@ class PosixQueue : public testing::Test {
         EXPECT_EQ(one->access.uid, raw.st_uid);
         EXPECT_EQ(one->access.gid, raw.st_gid);
         EXPECT_EQ(one->access.mode, 0600U);
-        EXPECT_EQ(one->changed_s, raw.st_ctim.tv_sec);
+        EXPECT_EQ(one->used_s, raw.st_mtim.tv_sec);
         ASSERT_TRUE(one->state);
         EXPECT_EQ(one->state->messages, 2U);
         EXPECT_EQ(one->state->bytes, 7U);
@@ -230,6 +230,8 @@ class PosixQueue : public testing::Test {
 TEST_F(PosixQueue, IsAsMqGetattrSays) {
     ASSERT_GE(queue_, 0);
     send_two();
+    struct stat before {};
+    ASSERT_EQ(::fstat(queue_, &before), 0);
     const auto listing = posix_queues();
     if (listing.is(errc::not_found))
         GTEST_SKIP() << "the mqueue file system is not mounted, and this user may not mount it";
@@ -237,6 +239,10 @@ TEST_F(PosixQueue, IsAsMqGetattrSays) {
     mq_attr after{};
     ASSERT_EQ(::mq_getattr(queue_, &after), 0);
     EXPECT_EQ(after.mq_curmsgs, 2) << "looking takes no message";
+    struct stat now {};
+    ASSERT_EQ(::fstat(queue_, &now), 0);
+    EXPECT_EQ(now.st_mtim.tv_sec, before.st_mtim.tv_sec);
+    EXPECT_EQ(now.st_mtim.tv_nsec, before.st_mtim.tv_nsec) << "a look counts as use";
 }
 
 TEST_F(PosixQueue, TellsWhoIsNotified) {
