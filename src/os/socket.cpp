@@ -35,16 +35,20 @@ const buffer_names& names_of(socket_buffer which) noexcept {
 // What setsockopt accepts at most; it cuts larger requests in silence.
 std::uint64_t most_settable(socket_buffer which) noexcept {
     constexpr std::uint64_t usual = 212'992;
-    const unique_fd fd{::open(names_of(which).path, O_RDONLY | O_CLOEXEC)};
+    return std::min(read_number_file(names_of(which).path).value_or(usual), most_asked);
+}
+
+} // namespace
+
+std::optional<std::uint64_t> read_number_file(const char* path) noexcept {
+    const unique_fd fd{::open(path, O_RDONLY | O_CLOEXEC)};
     std::array<char, 32> text{};
     const ssize_t got = fd ? ::read(fd.get(), text.data(), text.size()) : -1;
     std::uint64_t value = 0;
     if (got <= 0 || std::from_chars(text.data(), text.data() + got, value).ec != std::errc{})
-        return usual;
-    return std::min(value, most_asked);
+        return std::nullopt;
+    return value;
 }
-
-} // namespace
 
 result<fork_guard> make_socket(int domain, int type, int protocol) noexcept {
     return fork_guard::of([&]() -> result<unique_fd> {
@@ -66,6 +70,10 @@ result<fork_guard> accept_connection(int listening_fd) noexcept {
         do fd = ::accept4(listening_fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
         unique_fd taken = above_standard(fd);
+        if (!taken && (errno == EMFILE || errno == ENFILE))
+            return error{errc::no_space, "accept", errno}.because(
+                "somebody connects, and no descriptor is left for that. They wait; close some, or "
+                "raise the limit (ulimit -n).");
         if (!taken) return failure("accept", errno);
         return taken;
     });

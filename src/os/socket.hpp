@@ -23,7 +23,7 @@ result<fork_guard> make_socket(int domain, int type, int protocol = 0) noexcept;
 result<void> listen_on(int fd) noexcept;
 
 // One connection that waits. One that was broken off while it waited is passed over.
-// Errors: would_block (none waits) · system (EMFILE, ENFILE: it goes on waiting).
+// Errors: would_block (none waits) · no_space (no descriptor is left: it goes on waiting) · system.
 result<fork_guard> accept_connection(int listening_fd) noexcept;
 
 // What went wrong behind this process' back (SO_ERROR), once; 0: nothing.
@@ -44,6 +44,9 @@ std::uint64_t largest_buffer_bytes(socket_buffer which) noexcept;
 
 // A setting that is a number, such as SO_KEEPALIVE at SOL_SOCKET. False if the kernel refuses.
 bool set_socket_option(int fd, int level, int name, int value) noexcept;
+
+// The number in a file of /proc/sys.
+std::optional<std::uint64_t> read_number_file(const char* path) noexcept;
 
 // Bytes that wait to be read (SIOCINQ); 0 if it can't be told.
 std::uint64_t waiting_bytes(int fd) noexcept;

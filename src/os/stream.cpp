@@ -166,8 +166,10 @@ io stream::read(std::span<std::byte> into, passed_descriptors* taken) noexcept {
     message.msg_iovlen = 1;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    const io done = repeated([&] { return ::recvmsg(fd(), &message, MSG_CMSG_CLOEXEC); });
-    if (done.sys == 0) collect_descriptors(&message, taken);
+    io done = repeated([&] { return ::recvmsg(fd(), &message, MSG_CMSG_CLOEXEC); });
+    if (done.sys != 0) return done;
+    collect_descriptors(&message, taken);
+    done.descriptors_cut = (message.msg_flags & MSG_CTRUNC) != 0;
     return done;
 }
 

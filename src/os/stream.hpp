@@ -24,6 +24,7 @@ namespace hawser::os {
 struct io {
     std::size_t bytes = 0;
     int sys = 0;
+    bool descriptors_cut = false; // not all that came along could be taken: too many open files
 
     [[nodiscard]] bool moved() const noexcept { return sys == 0 && bytes > 0; }
     [[nodiscard]] bool ended() const noexcept { return sys == 0 && bytes == 0; }

@@ -10,7 +10,8 @@ namespace {
 
 // An end of one connection, as opposed to something about a message.
 bool ends_connection(errc code) noexcept {
-    return code != errc::would_block && code != errc::too_big && code != errc::unsupported;
+    return code != errc::would_block && code != errc::too_big && code != errc::unsupported &&
+           code != errc::no_space;
 }
 
 constexpr unsigned buffered_in_a_row = 32;
@@ -85,9 +86,11 @@ result<void> crowd::accept_all() {
         if (!taken && taken.is(errc::would_block)) return {};
         if (!taken) {
             // It stays ready for as long as nothing can be accepted: until a connection closes, we
-            // do not look again.
-            polled_.remove(listening_fd_);
-            paused_ = true;
+            // do not look again. Without any, each call looks and says so.
+            if (!members_.empty()) {
+                polled_.remove(listening_fd_);
+                paused_ = true;
+            }
             return taken.why();
         }
         const token name = next_++;

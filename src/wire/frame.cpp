@@ -38,6 +38,12 @@ std::optional<frame_header> decode(std::span<const std::byte, frame_header_bytes
     return header;
 }
 
+error descriptors_cut(const char* operation) {
+    return error{errc::no_space, operation, EMFILE}.because(
+        "a message came with descriptors, and this process may not have more open; the message is "
+        "lost. Close some, or raise the limit (ulimit -n).");
+}
+
 error stream_failure(const char* operation, int sys) {
     switch (sys) {
     case EPIPE:
@@ -185,6 +191,8 @@ result<void> frame_reader::try_read(received& into, const selection& which) {
             return error{errc::too_big, "receive"}.because(
                 "the other side sent a message of more than " + std::to_string(max_message_) +
                 " bytes; it was skipped. Open the receiver with a larger max_message=.");
+        case step::descriptors_cut:
+            return descriptors_cut("receive");
         case step::need_bytes:
             break;
         }
@@ -197,20 +205,33 @@ frame_reader::step frame_reader::parse(received& into) {
     for (;;) {
         if (!frame_) {
             if (end_ - begin_ < frame_header_bytes) return step::need_bytes;
-            frame_ = decode(buffered().first<frame_header_bytes>());
-            if (!frame_) return step::corrupt;
-            begin_ += frame_header_bytes;
-            frame_read_ = 0;
-            descriptors_ = std::max(descriptors_, frame_->descriptors);
-            if (message_.size() + frame_->length > max_message_) {
-                skipping_ = true;
-                message_.clear();
-            }
+            if (begin_frame() == step::corrupt) return step::corrupt;
         }
         if (const step now = take_payload(); now != step::message) return now;
         if (begin_ == end_) return step::need_bytes;
         if (const step now = take_mark(into); now != step::need_bytes) return now;
     }
+}
+
+// The descriptors of a frame are there before its header is.
+frame_reader::step frame_reader::begin_frame() {
+    frame_ = decode(buffered().first<frame_header_bytes>());
+    if (!frame_) return step::corrupt;
+    begin_ += frame_header_bytes;
+    frame_read_ = 0;
+    if (frame_->descriptors > 0) {
+        const bool all = passed_.size() >= frame_->descriptors;
+        if (continued_ || (!all && !passed_cut_)) return step::corrupt;
+        mine_.take(passed_, frame_->descriptors);
+        message_cut_ = !all;
+        skipping_ = message_cut_;
+        passed_cut_ = false;
+    }
+    if (message_.size() + frame_->length > max_message_) {
+        skipping_ = true;
+        message_.clear();
+    }
+    return step::need_bytes;
 }
 
 // step::message: all of the frame's bytes are there.
@@ -230,9 +251,9 @@ frame_reader::step frame_reader::take_mark(received& into) {
     frame_.reset();
     switch (mark) {
     case frame_mark::more:
+        continued_ = true;
         return step::need_bytes;
     case frame_mark::is_void:
-        passed_.close_all();
         forget_message();
         return step::need_bytes;
     case frame_mark::end:
@@ -240,17 +261,15 @@ frame_reader::step frame_reader::take_mark(received& into) {
     default:
         return step::corrupt;
     }
+    const std::uint64_t sequence = sequence_++;
     if (skipping_) {
-        os::passed_descriptors unwanted;
-        unwanted.take(passed_, descriptors_);
+        const step why = message_cut_ ? step::descriptors_cut : step::too_big;
         forget_message();
-        ++sequence_;
-        return step::too_big;
+        return why;
     }
-    if (passed_.size() < descriptors_) return step::corrupt;
-    into.passed.take(passed_, descriptors_);
+    into.passed.take(mine_, mine_.size());
     std::swap(into.bytes, message_);
-    into.sequence = sequence_++;
+    into.sequence = sequence;
     into.has_sender = peer_.has_value();
     if (peer_) into.sender = *peer_;
     forget_message();
@@ -259,15 +278,24 @@ frame_reader::step frame_reader::take_mark(received& into) {
 
 void frame_reader::forget_message() noexcept {
     message_.clear();
+    mine_.close_all();
     frame_.reset();
-    descriptors_ = 0;
     skipping_ = false;
+    continued_ = false;
+    message_cut_ = false;
+}
+
+void frame_reader::drop_unannounced() noexcept {
+    passed_.close_all();
+    passed_cut_ = false;
 }
 
 // Reads once. Large payloads go where they belong without a stop in the buffer.
 result<void> frame_reader::fill() {
     if (buffer_.empty()) buffer_.resize(buffer_bytes);
     if (begin_ == end_) begin_ = end_ = 0;
+    // What came is for the frame that begins in those bytes at the latest: nobody announced these.
+    if (frame_ || begin_ == end_) drop_unannounced();
     const std::size_t missing = frame_ ? frame_->length - frame_read_ : 0;
     const bool direct = missing >= buffer_bytes && begin_ == end_ && !skipping_;
     std::span<std::byte> into;
@@ -284,6 +312,7 @@ result<void> frame_reader::fill() {
         into = std::span(buffer_).subspan(end_);
     }
     const auto done = from_.read(into, &passed_);
+    passed_cut_ = passed_cut_ || done.descriptors_cut;
     if (direct) {
         message_.resize(before + done.bytes);
         frame_read_ += done.bytes;
@@ -303,6 +332,7 @@ result<void> frame_reader::at_end() {
         return error{errc::would_block, "receive"};
     const bool in_the_middle = frame_ || begin_ != end_ || message_.size() > 0;
     forget_message();
+    drop_unannounced();
     begin_ = end_ = 0;
     if (in_the_middle)
         return error{errc::peer_died, "receive"}.because(
@@ -312,7 +342,7 @@ result<void> frame_reader::at_end() {
 
 result<void> frame_reader::give_up(errc code, std::string_view why) {
     forget_message();
-    passed_.close_all();
+    drop_unannounced();
     begin_ = end_ = 0;
     broken_ = eof_ == at_eof::ends;
     return error{code, "receive"}.because(why);

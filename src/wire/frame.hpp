@@ -8,6 +8,8 @@
 //   back.
 // - What a peer announces is checked before anything is allocated, and memory grows only with what
 //   has come. Bytes that are no frame are `corrupt`.
+// - Descriptors travel with the first byte of their message's first frame, which announces how
+//   many. Fewer than announced are `corrupt`; those that no frame announces are closed.
 // - Blocks: never. Allocates: for large messages. Threads: one at a time.
 #pragma once
 
@@ -78,15 +80,17 @@ class frame_reader final : public reader {
     [[nodiscard]] os::stream& stream() noexcept { return from_; }
 
   private:
-    enum class step : std::uint8_t { need_bytes, message, corrupt, too_big };
+    enum class step : std::uint8_t { need_bytes, message, corrupt, too_big, descriptors_cut };
 
     step parse(received& into);
+    step begin_frame();
     step take_payload();
     step take_mark(received& into);
     result<void> fill();
     result<void> at_end();
     result<void> give_up(errc code, std::string_view why);
     void forget_message() noexcept;
+    void drop_unannounced() noexcept;
     [[nodiscard]] std::span<const std::byte> buffered() const noexcept {
         return std::span(buffer_).subspan(begin_, end_ - begin_);
     }
@@ -95,18 +99,24 @@ class frame_reader final : public reader {
     std::vector<std::byte> buffer_; // bytes read and not looked at yet: begin_ … end_
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
-    byte_buffer message_; // its bytes so far
-    os::passed_descriptors passed_;
+    byte_buffer message_;               // its bytes so far
+    os::passed_descriptors passed_;     // that came, for the frame whose header comes next
+    os::passed_descriptors mine_;       // of the message that is being read
     std::optional<frame_header> frame_; // the current one
     std::size_t frame_read_ = 0;        // of its bytes
     std::uint64_t max_message_;
     std::uint64_t sequence_ = 0;
-    std::uint8_t descriptors_ = 0; // that the message announced
     std::optional<credentials> peer_;
     at_eof eof_;
-    bool skipping_ = false; // the message is larger than max_message
+    bool skipping_ = false;   // the message is larger than max_message, or lacks descriptors
+    bool continued_ = false;  // the frame is not its message's first
+    bool passed_cut_ = false; // not all of passed_ could be taken
+    bool message_cut_ = false;
     bool broken_ = false;
 };
+
+// The error of a message whose descriptors could not be taken: this process has too many.
+error descriptors_cut(const char* operation);
 
 // The error of a stream that failed with errno sys: closed, peer_died, or what the errno says.
 error stream_failure(const char* operation, int sys);
