@@ -4,6 +4,7 @@
 
 #include "core/transport.hpp"
 #include "transport/shm/shm.hpp"
+#include "transport/unix/unix.hpp"
 
 namespace hawser {
 inline namespace v1 {
@@ -14,6 +15,9 @@ namespace {
 
 const std::array table{
     &shm::transport,
+    &local::stream_transport,
+    &local::seqpacket_transport,
+    &local::dgram_transport,
 };
 
 } // namespace

@@ -1,0 +1,405 @@
+#include "transport/unix/name.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "os/clock.hpp"
+#include "os/file.hpp"
+#include "os/made.hpp"
+#include "os/open_files.hpp"
+
+namespace hawser::local {
+
+namespace {
+
+constexpr std::uint32_t default_mode = 0600;
+constexpr std::int64_t patience_ns = 5'000'000'000;
+constexpr std::int64_t pause_ns = 1'000'000;
+
+error explained(const error& why, const char* operation, std::string_view detail) {
+    return error{why.code(), operation, why.sys()}.because(detail);
+}
+
+error plain(const error& why, const char* operation) {
+    return explained(why, operation, std::strerror(why.sys()));
+}
+
+std::string absolute(const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal();
+}
+
+std::string directory_of(const std::string& path) {
+    return std::filesystem::path(absolute(path)).parent_path();
+}
+
+bool is_missing(const std::string& directory) {
+    std::error_code ignored;
+    return !std::filesystem::exists(directory, ignored);
+}
+
+// The socket that has the name, by the kernel's list: never by connecting, which its owner would
+// take for a sender. Only sockets of this network namespace are in it.
+std::optional<os::file_key> listed(const os::unix_name& name) {
+    const auto sockets = os::unix_sockets();
+    if (!sockets) return std::nullopt;
+    const std::string shown = name.is_abstract ? "@" + name.text : name.text;
+    const std::string other = name.is_abstract ? shown : absolute(name.text);
+    for (const auto& one : *sockets)
+        if (!one.connected && (one.name == shown || one.name == other))
+            return os::socket_key(one.inode);
+    return std::nullopt;
+}
+
+// The process that has the name, or 0.
+std::uint32_t holder_of(const os::unix_name& name) {
+    const auto key = listed(name);
+    if (!key) return 0;
+    const auto found = os::look_for_users({{*key}, {}, false});
+    const auto users = found.users.find(*key);
+    return users == found.users.end() || users->second.empty() ? 0 : users->second.front();
+}
+
+error in_use(const os::unix_name& name, const char* operation, std::string_view next) {
+    const std::uint32_t pid = holder_of(name);
+    const std::string who = pid == 0 ? "another process" : "process " + std::to_string(pid);
+    return error{errc::already_exists, operation, EADDRINUSE}.because(
+        "the name is in use: " + who + " receives there, and only one can. " + std::string(next));
+}
+
+error no_socket(const os::file_seen& seen, errc code, const char* operation) {
+    return error{code, operation, ENOTSOCK}.because(
+        "at this path there is " + std::string(seen.kind) +
+        ", no socket. It stays as it is: choose another path, or remove it yourself.");
+}
+
+result<void> check_abstract(const os::unix_name& name, const options& wanted) {
+    if (!name.is_abstract || (!wanted.mode && !wanted.group)) return {};
+    return error{errc::unsupported, "open"}.because(
+        "an abstract name has no file, so mode and group have nothing to apply to: every process "
+        "of the network namespace may connect. Use a path.");
+}
+
+result<os::fork_guard> hold_directory(const std::string& directory) {
+    const std::int64_t until_ns = os::monotonic_ns() + patience_ns;
+    for (;;) {
+        auto held = os::lock_directory(directory);
+        if (held || !held.is(errc::would_block)) return held;
+        if (os::monotonic_ns() >= until_ns)
+            return error{errc::timed_out, "open"}.because(
+                "another process has held the lock (flock) of the directory for 5 s; it may be "
+                "stopped. lslocks shows who.");
+        os::pause_ns(pause_ns);
+    }
+}
+
+// What has the path is no live socket; or the reason why it stays.
+result<void> check_stale(const os::unix_name& name) {
+    const auto seen = os::look_at(name.text);
+    if (!seen) return seen.is(errc::not_found) ? result<void>{} : plain(seen.why(), "open");
+    if (!seen->is_socket) return no_socket(*seen, errc::already_exists, "open");
+    switch (os::binding_of(name.text)) {
+    case os::binding::unbound:
+        return {};
+    case os::binding::bound:
+        return in_use(name, "open", "End that one, or choose another name.");
+    case os::binding::unknown:
+        break;
+    }
+    return error{errc::permission, "open", EACCES}.because(
+        "there is a socket file that this user may not connect to, so it can't be told whether its "
+        "owner lives. hawser info shows whose it is.");
+}
+
+// Removes a dead socket's file, with the directory held: whoever else wants to do the same comes
+// before or after, and then finds a live one.
+result<void> remove_stale(const os::unix_name& name) {
+    const std::string directory = directory_of(name.text);
+    auto held = hold_directory(directory);
+    if (!held && held.is(errc::timed_out)) return held.why();
+    if (!held)
+        return explained(held.why(), "open",
+                         "the socket file is a leftover of a dead process, but " + directory +
+                             " can't be locked for replacing it safely (" +
+                             std::strerror(held.why().sys()) + "). Remove the file yourself.");
+    if (auto stale = check_stale(name); !stale) return stale;
+    const auto removed = os::remove_name(name.text);
+    if (removed || removed.is(errc::not_found)) return {};
+    return explained(removed.why(), "open",
+                     "the socket file is a leftover of a dead process, and this user may not "
+                     "remove it.");
+}
+
+error bind_failure(const os::unix_name& name, const error& why) {
+    if (why.code() == errc::not_found && !name.is_abstract)
+        return explained(why, "open",
+                         "the directory " + directory_of(name.text) + " does not exist.");
+    return plain(why, "open");
+}
+
+result<void> bind_anew(int fd, const os::unix_name& name) {
+    // More than once only while others take the name and leave it again at the same moment.
+    constexpr int tries = 64;
+    for (int i = 0; i < tries; ++i) {
+        const auto bound = os::bind_socket(fd, name);
+        if (bound) return {};
+        if (bound.why().sys() != EADDRINUSE) return bind_failure(name, bound.why());
+        if (name.is_abstract) break;
+        if (auto stale = check_stale(name); !stale) return stale;
+        if (auto removed = remove_stale(name); !removed) return removed;
+    }
+    return in_use(name, "open", "End that one, or choose another name.");
+}
+
+// A receiver that must not create can't: there is nothing to receive from but what it makes.
+error refuse_to_open(const os::unix_name& name) {
+    if (!name.is_abstract) {
+        if (auto stale = check_stale(name); !stale) return stale.why();
+    } else if (listed(name)) {
+        return in_use(name, "open", "End that one, or choose another name.");
+    }
+    return error{errc::not_found, "open"}.because(
+        "nobody has this socket. Its receiver is what makes it: open it without create=open.");
+}
+
+bool is_there(const os::unix_name& name) {
+    if (name.is_abstract) return listed(name).has_value();
+    const auto seen = os::look_at(name.text);
+    return seen && (!seen->is_socket || os::binding_of(name.text) != os::binding::unbound);
+}
+
+// The file of a socket that is just being made by another process.
+bool is_being_made(const os::unix_name& name) {
+    const auto seen = name.is_abstract ? result<os::file_seen>{error{errc::not_found, ""}}
+                                       : os::look_at(name.text);
+    return seen && seen->is_socket && (seen->mode & 0577U) == 0;
+}
+
+error no_connection(const os::unix_name& name, const error& why) {
+    switch (why.sys()) {
+    case ENOENT:
+    case EAGAIN:
+        return error{errc::would_block, "open", why.sys()};
+    case ECONNREFUSED: {
+        if (name.is_abstract) return error{errc::would_block, "open", why.sys()};
+        const auto seen = os::look_at(name.text);
+        if (seen && !seen->is_socket && std::strcmp(seen->kind, "a symbolic link") != 0)
+            return no_socket(*seen, errc::invalid_argument, "open");
+        return error{errc::would_block, "open", why.sys()};
+    }
+    case EPROTOTYPE:
+        return explained(error{errc::invalid_argument, "open", EPROTOTYPE}, "open",
+                         "the socket there is of another type: unix:, unix-seqpacket: and "
+                         "unix-dgram: do not go together. Use the receiver's scheme.");
+    case EACCES:
+        if (is_being_made(name)) return error{errc::would_block, "open", why.sys()};
+        return explained(why, "open",
+                         "the mode of the socket file, or of a directory on the way, forbids it. "
+                         "The receiver's mode= and group= say who may send.");
+    default:
+        return plain(why, "open");
+    }
+}
+
+} // namespace
+
+result<os::unix_name> name_in(const address& where, const char* operation) {
+    const bool is_abstract = where.rest.starts_with('@');
+    std::string text = is_abstract ? where.rest.substr(1) : where.rest;
+    if (text.empty())
+        return error{errc::invalid_argument, operation}.because(
+            "a path or an @abstract name has to follow: " + where.scheme + ":/run/user/1000/name.");
+    if (text.size() > os::longest_unix_name)
+        return error{errc::invalid_argument, operation, ENAMETOOLONG}.because(
+            "the name has " + std::to_string(text.size()) +
+            " bytes, and the name of a Unix socket can have " +
+            std::to_string(os::longest_unix_name) +
+            ". Use a shorter one; a path may also be relative.");
+    return os::unix_name{std::move(text), is_abstract};
+}
+
+// ---- a bound socket -----------------------------------------------------------------------------
+
+bound_socket::bound_socket(os::fork_guard socket, os::unix_name name)
+    : socket_(std::move(socket)), name_(std::move(name)), born_(os::fork_generation()) {
+    if (name_.is_abstract) return;
+    name_.text = absolute(name_.text);
+    if (const auto seen = os::look_at(name_.text)) key_ = seen->key;
+    if (const auto noted = os::note_made(mailbox_directory(), name_.text)) recorded_ = *noted;
+}
+
+// The file goes while the socket is still bound: until then nobody else replaces it.
+bound_socket::~bound_socket() {
+    if (os::fork_generation() != born_ || !file()) return;
+    static_cast<void>(os::remove_name(name_.text));
+    if (recorded_) os::forget_made(mailbox_directory(), *recorded_);
+}
+
+std::optional<os::file_seen> bound_socket::file() const {
+    if (!key_) return std::nullopt;
+    const auto seen = os::look_at(name_.text);
+    if (!seen || !(seen->key == *key_)) return std::nullopt;
+    return *seen;
+}
+
+result<void> bound_socket::set_access(std::optional<std::uint32_t> mode,
+                                      const std::optional<std::string>& group) const {
+    options asked;
+    asked.mode = mode;
+    asked.group = group;
+    if (auto possible = check_abstract(name_, asked); !possible) return possible;
+    if (name_.is_abstract) return {};
+    std::uint32_t gid = os::no_group;
+    if (group) {
+        const auto found = os::group_id(*group);
+        if (!found)
+            return error{errc::invalid_argument, "open"}.because("there is no group " + *group +
+                                                                 ".");
+        gid = *found;
+    }
+    const auto seen = file();
+    if (!seen)
+        return error{errc::not_found, "open"}.because(
+            "somebody has removed the socket's file, or put another one in its place.");
+    if (auto set = os::set_file_access(name_.text, mode.value_or(seen->mode), gid); !set)
+        return explained(set.why(), "open",
+                         "the socket file could not be given its mode and group: " +
+                             std::string(std::strerror(set.why().sys())) +
+                             ". A group must be one of yours.");
+    return {};
+}
+
+result<std::shared_ptr<bound_socket>> take_name(const os::unix_name& name, os::socket_type type,
+                                                const options& wanted) {
+    if (auto possible = check_abstract(name, wanted); !possible) return possible.why();
+    if (wanted.create == create_policy::open) return refuse_to_open(name);
+    auto socket = os::make_unix_socket(type);
+    if (!socket) return plain(socket.why(), "open");
+    os::ask_for_credentials(socket->get());
+    if (auto bound = bind_anew(socket->get(), name); !bound) return bound.why();
+    auto taken = std::make_shared<bound_socket>(std::move(*socket), name);
+    if (auto set = taken->set_access(
+            name.is_abstract ? std::nullopt : std::optional{wanted.mode.value_or(default_mode)},
+            wanted.group);
+        !set)
+        return set.why();
+    return taken;
+}
+
+// ---- the other side -----------------------------------------------------------------------------
+
+result<os::fork_guard> reach(const os::unix_name& name, os::socket_type type) {
+    auto socket = os::make_unix_socket(type);
+    if (!socket) return plain(socket.why(), "open");
+    if (auto there = os::connect_socket(socket->get(), name); !there)
+        return no_connection(name, there.why());
+    return socket;
+}
+
+result<std::optional<os::fork_guard>> reach_first(const os::unix_name& name, os::socket_type type,
+                                                  const options& wanted) {
+    if (wanted.create == create_policy::create && is_there(name))
+        return error{errc::already_exists, "open"}.because(
+            "create=create asks for a new name, and somebody has this one.");
+    auto there = reach(name, type);
+    if (there) return std::optional{std::move(*there)};
+    if (!there.is(errc::would_block)) return there.why();
+    if (there.why().sys() == ENOENT && !name.is_abstract && is_missing(directory_of(name.text)))
+        return error{errc::not_found, "open", ENOENT}.because(
+            "the directory " + directory_of(name.text) + " does not exist.");
+    if (wanted.create == create_policy::open && there.why().sys() != EAGAIN)
+        return error{errc::not_found, "open", there.why().sys()}.because(
+            "nobody receives there. Without create=open a sender waits for its receiver.");
+    return std::optional<os::fork_guard>{};
+}
+
+// ---- from outside -------------------------------------------------------------------------------
+
+namespace {
+
+void note_holder(mailbox_info& info, const os::unix_name& name) {
+    const std::uint32_t pid = holder_of(name);
+    if (pid == 0) return;
+    participant_info one;
+    one.role = participant_role::receiver;
+    one.alive = true;
+    one.pid = pid;
+    info.participants.push_back(std::move(one));
+}
+
+result<mailbox_info> inspect_abstract(mailbox_info info, const os::unix_name& name) {
+    if (!listed(name)) return error{errc::not_found, "info"}.because("nobody has this name.");
+    note_holder(info, name);
+    info.state = mailbox_state::in_use;
+    return info;
+}
+
+error missing(const error& why, const char* operation) {
+    return explained(why, operation,
+                     why.code() == errc::not_found ? "there is nothing at this path."
+                                                   : std::strerror(why.sys()));
+}
+
+} // namespace
+
+result<mailbox_info> inspect(const address& where) {
+    const auto name = name_in(where, "info");
+    if (!name) return name.why();
+    mailbox_info info;
+    info.address = where.name();
+    if (name->is_abstract) return inspect_abstract(std::move(info), *name);
+    const auto seen = os::look_at(name->text);
+    if (!seen) return missing(seen.why(), "info");
+    info.path = absolute(name->text);
+    info.mode = seen->mode;
+    info.uid = seen->uid;
+    info.gid = seen->gid;
+    if (!seen->is_socket) {
+        info.problem = "it is " + std::string(seen->kind) + ", no socket.";
+        return info;
+    }
+    switch (os::binding_of(name->text)) {
+    case os::binding::bound:
+        info.state = mailbox_state::in_use;
+        note_holder(info, *name);
+        break;
+    case os::binding::unbound:
+        info.state = mailbox_state::dead;
+        break;
+    case os::binding::unknown:
+        info.state = mailbox_state::unreadable;
+        info.problem = "this user may not connect to it, so it can't be told whether it is in use.";
+        break;
+    }
+    return info;
+}
+
+result<void> remove(const address& where, removal how) {
+    const auto name = name_in(where, "rm");
+    if (!name) return name.why();
+    if (name->is_abstract)
+        return error{errc::unsupported, "rm"}.because(
+            "an abstract name has no file; it goes with the process that has it.");
+    const auto held = hold_directory(directory_of(name->text));
+    if (held.is(errc::timed_out) && how == removal::if_unused) return held.why();
+    const auto seen = os::look_at(name->text);
+    if (!seen) return missing(seen.why(), "rm");
+    if (!seen->is_socket) return no_socket(*seen, errc::invalid_argument, "rm");
+    if (how == removal::if_unused) {
+        const auto binding = os::binding_of(name->text);
+        if (binding == os::binding::bound)
+            return in_use(*name, "rm",
+                          "Its senders could not find it any more; to remove it all "
+                          "the same: hawser rm --force.");
+        if (binding == os::binding::unknown)
+            return error{errc::permission, "rm", EACCES}.because(
+                "this user may not connect to it, so it can't be told whether it is in use. To "
+                "remove it all the same: hawser rm --force.");
+    }
+    if (auto removed = os::remove_name(name->text); !removed) return plain(removed.why(), "rm");
+    os::forget_made(mailbox_directory(), seen->key);
+    return {};
+}
+
+} // namespace hawser::local
