@@ -156,7 +156,6 @@ named_sockets::iterator find_path(named_sockets& named, const std::string& path)
 class lister {
   public:
     system_object_list list;
-    std::string queues_mounted_at;
 
     void run(which_sockets sockets) {
         add_posix_queues();
@@ -202,7 +201,6 @@ class lister {
     void add_posix_queues() {
         const auto found = os::posix_queues();
         if (!found) return miss(kind::posix_queue, posix_queues, found.why());
-        queues_mounted_at = found->mounted_at;
         std::size_t closed = 0;
         for (const auto& raw : found->queues) {
             system_object one = begin(kind::posix_queue, raw.name, raw.access);
@@ -440,17 +438,19 @@ class lister {
 
 // As one word for a shell.
 std::string shell_word(const std::string& text) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_@%+=:,./-";
+    if (text.find_first_not_of(plain) == text.npos) return text;
     std::string word = "'";
     for (const char letter : text)
         word += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
     return word + "'";
 }
 
-std::string removal_of(const system_object& queue, const std::string& mounted_at) {
+std::string removal_of(const system_object& queue) {
+    // A private System V queue has no address.
     if (queue.kind == kind::sysv_queue) return "ipcrm -q " + std::to_string(queue.id.value_or(0));
-    if (!mounted_at.empty()) return "rm " + shell_word(mounted_at + queue.name);
-    return "sudo mkdir -p /dev/mqueue && sudo mount -t mqueue none /dev/mqueue && sudo rm " +
-           shell_word("/dev/mqueue" + queue.name);
+    return "hawser rm " + shell_word(queue.address);
 }
 
 std::string reason_for(const system_object& queue) {
@@ -552,8 +552,8 @@ result<std::vector<collected_object>> collect_system_objects(bool dry_run) {
     for (const auto& one : queues.list.objects) {
         const bool queue = one.kind == kind::posix_queue || one.kind == kind::sysv_queue;
         if (queue && one.owner_lives == owner_life::no)
-            all.push_back({one.kind, one.name, one.address, false, reason_for(one),
-                           removal_of(one, queues.queues_mounted_at)});
+            all.push_back(
+                {one.kind, one.name, one.address, false, reason_for(one), removal_of(one)});
     }
     std::ranges::stable_sort(all, [](const auto& a, const auto& b) {
         return a.kind != b.kind ? a.kind < b.kind : a.name < b.name;

@@ -259,6 +259,23 @@ class SystemObjectsTest(CliTest):
         self.object("sysv_queue", number=queue)
         self.assertEqual(self.document("gc", "--mailboxes", schema="gc")["objects"], [])
 
+    def test_gc_tells_how_to_remove_a_posix_queue(self):
+        if not is_root() or not may(PID_NAMESPACE):
+            self.skipTest("this user may not have a private PID namespace")
+        queue = LIBC.mq_open(self.name.encode(), os.O_CREAT | os.O_RDWR, 0o600, None)
+        self.addCleanup(LIBC.mq_unlink, self.name.encode())
+        os.close(self.checked(queue))
+        # All processes there may be looked at: so it is known that nobody has it open.
+        done = subprocess.run([*PID_NAMESPACE, str(support.HAWSER), "gc", "--json"],
+                              env=self.environment, capture_output=True,
+                              timeout=support.WATCHDOG_S)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        told = [one for one in json.loads(done.stdout)["objects"] if one["name"] == self.name]
+        self.assertEqual([one["command"] for one in told], [f"hawser rm mq:{self.name}"])
+        self.assertFalse(told[0]["removed"])
+        self.hawser(*told[0]["command"].split()[1:])
+        self.assertEqual(LIBC.mq_unlink(self.name.encode()), -1)
+
     def test_gc_removes_a_socket_file_that_hawser_made_and_nobody_uses(self):
         path = self.place / "made"
         strangers = self.place / "strangers"
