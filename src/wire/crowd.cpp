@@ -16,6 +16,9 @@ bool ends_connection(errc code) noexcept {
 
 constexpr unsigned buffered_in_a_row = 32;
 
+// How often a call that sleeps looks whether a connection that had to wait can be taken now.
+constexpr std::int64_t look_again_ns = 100'000'000;
+
 } // namespace
 
 result<std::unique_ptr<reader>> crowd::make(int listening_fd, acceptor accept) {
@@ -30,7 +33,7 @@ crowd::crowd(os::poll_set polled, int listening_fd, acceptor accept) noexcept
     : polled_(std::move(polled)), accept_(std::move(accept)), listening_fd_(listening_fd) {}
 
 waiting_point crowd::arrival() const noexcept {
-    return {polled_.fd(), POLLIN, 0};
+    return {polled_.fd(), POLLIN, paused_ ? look_again_ns : 0};
 }
 
 bool crowd::has_more() const noexcept {
@@ -64,11 +67,12 @@ result<void> crowd::read_buffered(received& into, const selection& which) {
 }
 
 result<void> crowd::read_ready(received& into, const selection& which) {
-    result<void> refused;
+    result<void> refused = paused_ ? accept_all() : result<void>{};
     token member = listening;
     while (polled_.next_ready(member)) {
         if (member == listening) {
             refused = accept_all();
+            if (!refused && !paused_) return refused;
             continue;
         }
         // One that is in the queue of those with more is not put there twice.
@@ -83,21 +87,24 @@ result<void> crowd::read_ready(received& into, const selection& which) {
 result<void> crowd::accept_all() {
     for (;;) {
         auto taken = accept_();
-        if (!taken && taken.is(errc::would_block)) return {};
-        if (!taken) {
-            // It stays ready for as long as nothing can be accepted: until a connection closes, we
-            // do not look again. Without any, each call looks and says so.
-            if (!members_.empty()) {
-                polled_.remove(listening_fd_);
-                paused_ = true;
-            }
-            return taken.why();
-        }
+        if (!taken && !taken.is(errc::would_block)) return pause(taken.why());
+        if (paused_) paused_ = !polled_.add(listening_fd_, POLLIN, listening);
+        if (!taken) return {};
         const token name = next_++;
         if (auto added = polled_.add((*taken)->arrival().fd, POLLIN, name); !added) return added;
         members_.emplace(name, std::move(*taken));
         had_members_ = true;
     }
+}
+
+// Nothing can be accepted, for want of descriptors, and the listening socket stays ready: it would
+// keep the members from being heard. So it is not watched for a while, and the reason is told once.
+result<void> crowd::pause(const error& why) {
+    if (paused_) return {};
+    if (members_.empty()) return why;
+    polled_.remove(listening_fd_);
+    paused_ = true;
+    return why;
 }
 
 // would_block also when the connection has come to its end while others go on.

@@ -38,6 +38,7 @@ class crowd final : public reader {
     result<void> read_buffered(received& into, const selection& which);
     result<void> read_ready(received& into, const selection& which);
     result<void> accept_all();
+    result<void> pause(const error& why);
     result<void> read_from(token which, received& into, const selection& how);
 
     os::poll_set polled_;

@@ -156,5 +156,33 @@ TEST_F(crowd_on_a_socket, without_descriptors_the_others_go_on_and_the_next_come
     EXPECT_EQ(next(), "second");
 }
 
+// Descriptors come back also otherwise than by the end of a connection.
+TEST_F(crowd_on_a_socket, who_had_to_wait_for_a_descriptor_comes_in_while_the_others_stay) {
+    auto first = sender();
+    EXPECT_EQ(next(), "would_block");
+    EXPECT_EQ(in_->arrival().look_again_ns, 0);
+    accept_fails_ = true;
+    auto second = sender();
+    ASSERT_TRUE(second->try_write(bytes_of("second"), {}));
+    EXPECT_EQ(next(), "no_space");
+    EXPECT_EQ(next(), "would_block");
+    EXPECT_GT(in_->arrival().look_again_ns, 0);
+    accept_fails_ = false;
+    EXPECT_EQ(next(), "second");
+    EXPECT_EQ(in_->arrival().look_again_ns, 0);
+    ASSERT_TRUE(first->try_write(bytes_of("first"), {}));
+    EXPECT_EQ(next(), "first");
+}
+
+TEST_F(crowd_on_a_socket, without_any_connection_each_call_says_that_none_can_be_taken) {
+    accept_fails_ = true;
+    auto one = sender();
+    ASSERT_TRUE(one->try_write(bytes_of("one"), {}));
+    EXPECT_EQ(next(), "no_space");
+    EXPECT_EQ(next(), "no_space");
+    accept_fails_ = false;
+    EXPECT_EQ(next(), "one");
+}
+
 } // namespace
 } // namespace hawser::wire
