@@ -303,6 +303,12 @@ short receiver_end::fd_events() const noexcept {
     return POLLIN;
 }
 
+hawser::stats receiver_end::stats() const noexcept {
+    hawser::stats all = counters_;
+    all.dropped += from_->dropped();
+    return all;
+}
+
 result<void> receiver_end::notify(const notification& how) {
     if (auto may = admit("notify"); !may) return may.why();
     if ((how.signal != 0) == static_cast<bool>(how.call))

@@ -73,6 +73,8 @@ class reader {
                                                       const selection& /*which*/) {
         return std::nullopt;
     }
+    // Messages that came and had no room, and are gone (stats::dropped).
+    [[nodiscard]] virtual std::uint64_t dropped() const noexcept { return 0; }
     virtual result<void> notify(const notification& how);
     virtual result<void> stop_notifying();
     virtual result<hawser::attributes> attributes();
@@ -136,7 +138,7 @@ class receiver_end final : public hawser::detail::receiving_end {
     result<message> receive_selected(const selection& which, deadline until) override;
     result<int> fd() override;
     [[nodiscard]] short fd_events() const noexcept override;
-    [[nodiscard]] hawser::stats stats() const noexcept override { return counters_; }
+    [[nodiscard]] hawser::stats stats() const noexcept override;
     result<void> notify(const notification& how) override;
     result<void> stop_notifying() override;
     result<hawser::attributes> attributes() override;
