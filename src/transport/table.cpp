@@ -4,6 +4,7 @@
 
 #include "core/transport.hpp"
 #include "transport/shm/shm.hpp"
+#include "transport/tcp/tcp.hpp"
 #include "transport/unix/unix.hpp"
 
 namespace hawser {
@@ -18,6 +19,7 @@ const std::array table{
     &local::stream_transport,
     &local::seqpacket_transport,
     &local::dgram_transport,
+    &tcp::transport,
 };
 
 } // namespace
