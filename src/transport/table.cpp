@@ -5,6 +5,7 @@
 #include "core/transport.hpp"
 #include "transport/shm/shm.hpp"
 #include "transport/tcp/tcp.hpp"
+#include "transport/udp/udp.hpp"
 #include "transport/unix/unix.hpp"
 
 namespace hawser {
@@ -20,6 +21,7 @@ const std::array table{
     &local::seqpacket_transport,
     &local::dgram_transport,
     &tcp::transport,
+    &udp::transport,
 };
 
 } // namespace
