@@ -1,5 +1,6 @@
 // C2: sending.
 #include <algorithm>
+#include <atomic>
 #include <string>
 
 #include "conformance/contract.hpp"
@@ -40,18 +41,26 @@ TEST_P(sending, c2_1_zero_bytes_are_a_message) {
 }
 
 TEST_P(sending_between, c2_2_every_size_arrives_unchanged) {
-    const auto sizes = sizes_up_to(4U << 20U);
+    const auto sizes = sizes_up_to(can().zero_copy ? 4U << 20U : 1U << 20U);
+    const beacon may_send; // where one at a time is all that surely arrives
     run_bodies(bodies(), {{"producer",
                            [&] {
                                auto out = open_sender();
-                               for (const std::size_t size : sizes)
-                                   out.send(pattern(size, size)).value();
+                               const std::size_t most = longest(out, sizes.back());
+                               for (const std::size_t size : sizes) {
+                                   if (!can().reliable) may_send.wait();
+                                   out.send(pattern(std::min(size, most), size)).value();
+                               }
                            }},
                           {"consumer", [&] {
                                auto in = open_receiver();
                                for (const std::size_t size : sizes) {
+                                   if (!can().reliable) may_send.raise();
                                    const auto got = in.receive().value();
-                                   ASSERT_EQ(got.size(), size);
+                                   if (can().zero_copy || size <= 300) {
+                                       ASSERT_EQ(got.size(), size);
+                                   }
+                                   ASSERT_LE(got.size(), size);
                                    ASSERT_TRUE(has_pattern(got.bytes(), size)) << size;
                                }
                            }}});
@@ -72,6 +81,7 @@ TEST_P(sending, c2_3_any_bytes_are_allowed) {
 TEST_P(sending, c2_4_capacity_is_exact) {
     HAWSER_NEEDS(can().capacity_bounded, "capacity_bounded");
     for (const std::uint64_t capacity : {1U, 2U, 3U, 1000U}) {
+        if (capacity > 3 && !can().observers) break; // more than others may ask for
         options wanted;
         wanted.capacity = capacity;
         auto in = open_receiver(wanted);
@@ -85,36 +95,53 @@ TEST_P(sending, c2_4_capacity_is_exact) {
         }
         EXPECT_EQ(seen().depth, capacity);
         EXPECT_EQ(drain(in).size(), capacity);
+        forget();
     }
 }
 
 TEST_P(sending_between, c2_5_a_blocked_send_goes_on_when_there_is_room) {
-    options wanted;
-    wanted.capacity = 1;
+    HAWSER_NEEDS(can().reliable, "reliable");
+    const options wanted = bounded(1);
     const beacon opened;
+    const shared<std::atomic<bool>> enough;
     run_bodies(bodies(), {{"producer",
                            [&] {
                                auto out = open_sender(wanted);
+                               const std::size_t size = filling_size(out);
                                opened.raise();
-                               for (int i = 0; i < 20; ++i) out.send(std::to_string(i)).value();
+                               for (std::uint64_t i = 0; !*enough; ++i)
+                                   out.send(numbered(i, size)).value();
+                               out.send("").value();
                            }},
                           {"consumer", [&] {
                                opened.wait();
                                auto in = open_receiver(wanted);
-                               for (int i = 0; i < 20; ++i) {
-                                   // One message waits, and the sender of the next sleeps.
-                                   if (i < 19) until_waiting(participant_role::sender);
-                                   EXPECT_EQ(in.receive().value().text(), std::to_string(i));
+                               std::uint64_t next = 0;
+                               for (int round = 0; round < 20; ++round) {
+                                   // The queue is full, and the sender of the next message sleeps.
+                                   until_waiting(participant_role::sender);
+                                   EXPECT_EQ(number_in(in.receive().value()), next++);
+                                   if (can().capacity_bounded) continue;
+                                   while (const auto got = in.try_receive())
+                                       EXPECT_EQ(number_in(*got), next++);
+                               }
+                               *enough = true;
+                               for (;;) {
+                                   const auto got = in.receive().value();
+                                   if (got.empty()) break;
+                                   EXPECT_EQ(number_in(got), next++);
                                }
                            }}});
 }
 
 TEST_P(sending, c2_6_too_big_begins_one_above_max_message) {
-    for (const std::uint64_t most : {1U, 100U, 4096U, 65537U}) {
+    for (const std::uint64_t most : {1U, 100U, 1500U, 4096U, 65537U}) {
+        if (fitting(most) < most) break;
         options wanted;
         wanted.max_message = most;
         auto in = open_receiver(wanted);
-        auto out = open_sender();
+        // Where there is an object that has the limit, the sender is told by it.
+        auto out = open_sender(can().observers ? options{} : wanted);
         const auto refused = out.send(pattern(most + 1, 1));
         ASSERT_TRUE(fails_with(refused, errc::too_big));
         EXPECT_NE(refused.why().detail().find(std::to_string(most)), std::string_view::npos)
@@ -123,10 +150,12 @@ TEST_P(sending, c2_6_too_big_begins_one_above_max_message) {
         EXPECT_TRUE(fails_with(in.try_receive(), errc::would_block));
         ASSERT_TRUE(succeeds(out.send(pattern(most, 1))));
         EXPECT_TRUE(has_pattern(in.receive().value().bytes(), 1));
+        forget();
     }
 }
 
 TEST_P(sending, c2_7_sequences_count_from_zero) {
+    HAWSER_NEEDS(can().numbered, "numbered");
     auto in = open_receiver();
     auto out = open_sender();
     for (std::uint64_t i = 0; i < 10; ++i) EXPECT_EQ(out.send("x").value().sequence, i);
@@ -154,12 +183,15 @@ TEST_P(sending, c2_9_what_was_sent_stays_when_the_sender_leaves) {
         out.close();
     }
     open_sender().send("two").value();
-    auto texts = drain(in);
+    std::vector<std::string> texts;
+    for (int i = 0; i < 2; ++i) texts.emplace_back(in.receive().value().text());
     std::sort(texts.begin(), texts.end());
     EXPECT_EQ(texts, (std::vector<std::string>{"one", "two"}));
+    EXPECT_TRUE(drain(in).empty());
 }
 
 TEST_P(sending, c2_10_max_memory_bounds_large_messages) {
+    HAWSER_NEEDS(can().zero_copy, "zero_copy");
     constexpr std::uint64_t most = 1U << 20U;
     options wanted;
     wanted.max_message = most;

@@ -66,8 +66,13 @@ TEST_P(signals, c10_1_a_signal_interrupts_a_blocked_receive) {
         const quiet_handler handler(flags);
         auto in = open_receiver();
         auto out = open_sender();
-        interrupt([&] { EXPECT_TRUE(fails_with(in.receive(), errc::interrupted)); },
-                  [&] { until_waiting(participant_role::receiver); });
+        introduce(out, in);
+        interrupt(
+            [&] {
+                note_waiter(participant_role::receiver);
+                EXPECT_TRUE(fails_with(in.receive(), errc::interrupted));
+            },
+            [&] { until_waiting(participant_role::receiver); });
         out.send("not lost").value();
         EXPECT_EQ(in.receive().value().text(), "not lost");
         EXPECT_TRUE(fails_with(in.try_receive(), errc::would_block));
@@ -75,18 +80,29 @@ TEST_P(signals, c10_1_a_signal_interrupts_a_blocked_receive) {
 }
 
 TEST_P(signals, c10_2_a_signal_interrupts_a_blocked_send) {
-    options wanted;
-    wanted.capacity = 1;
+    HAWSER_NEEDS(can().reliable, "reliable");
     for (const int flags : {0, SA_RESTART}) {
         const quiet_handler handler(flags);
-        auto in = open_receiver(wanted);
+        auto in = open_receiver(bounded(1));
         auto out = open_sender();
-        out.send("first").value();
-        interrupt([&] { EXPECT_TRUE(fails_with(out.send("second"), errc::interrupted)); },
-                  [&] { until_waiting(participant_role::sender); });
-        EXPECT_EQ(drain(in), std::vector<std::string>{"first"});
+        introduce(out, in);
+        const std::size_t size = filling_size(out);
+        const std::uint64_t first = fill(out, size);
+        if (can().capacity_bounded) {
+            EXPECT_EQ(first, 1U);
+        }
+        interrupt(
+            [&] {
+                note_waiter(participant_role::sender);
+                EXPECT_TRUE(fails_with(out.send(numbered(1000000, size)), errc::interrupted));
+            },
+            [&] { until_waiting(participant_role::sender); });
+        for (std::uint64_t i = 0; i < first; ++i) EXPECT_EQ(number_in(in.receive().value()), i);
+        EXPECT_TRUE(drain(in).empty());
+        if (can().crosses_machines) until_ready(out);
         EXPECT_TRUE(succeeds(out.try_send("third")));
-        EXPECT_EQ(drain(in), std::vector<std::string>{"third"});
+        EXPECT_EQ(in.receive().value().text(), "third");
+        EXPECT_TRUE(drain(in).empty());
     }
 }
 
@@ -125,7 +141,7 @@ TEST_P(after_fork, c10_3_a_child_may_not_use_its_parents_end_points) {
 TEST_P(after_fork, c10_4_a_child_that_ends_closes_nothing_of_its_parent) {
     auto in = open_receiver();
     auto out = open_sender();
-    out.send(pattern(50000, 1)).value();
+    out.send(pattern(fitting(50000), 1)).value();
     auto got = in.receive().value();
     auto memory = out.loan_for(10).value();
     child forked("forked", [&] {
@@ -135,16 +151,20 @@ TEST_P(after_fork, c10_4_a_child_that_ends_closes_nothing_of_its_parent) {
         in.close();
     });
     forked.end_well();
-    EXPECT_EQ(seen().participants.size(), 2U);
-    EXPECT_EQ(seen().held, 1U);
+    if (can().observers) {
+        EXPECT_EQ(seen().participants.size(), 2U);
+        EXPECT_EQ(seen().held, 1U);
+    }
     EXPECT_TRUE(has_pattern(got.bytes(), 1));
     EXPECT_TRUE(succeeds(out.send("two")));
     EXPECT_EQ(in.receive().value().text(), "two");
     EXPECT_TRUE(succeeds(out.send(std::move(memory))));
-    EXPECT_EQ(drain(in).size(), 1U);
+    EXPECT_EQ(in.receive().value().size(), 10U);
+    EXPECT_TRUE(drain(in).empty());
 }
 
 TEST_P(after_fork, c10_5_a_child_that_lives_on_keeps_nothing_of_its_parent_alive) {
+    HAWSER_NEEDS(can().end_of_stream, "end_of_stream");
     const beacon born;
     const beacon release;
     const beacon released;
@@ -161,8 +181,9 @@ TEST_P(after_fork, c10_5_a_child_that_lives_on_keeps_nothing_of_its_parent_alive
         });
         never.wait();
     });
-    born.wait();
+    if (keeps()) born.wait();
     auto in = open_receiver();
+    if (!keeps()) born.wait(); // elsewhere the send waited for the receiver
     middle.kill();
     EXPECT_EQ(in.receive().value().text(), "one");
     EXPECT_TRUE(fails_with(in.receive(), errc::closed));
@@ -174,8 +195,9 @@ TEST_P(after_fork, c10_6_descriptors_are_closed_by_exec) {
     const auto before = open_descriptors();
     auto in = open_receiver();
     auto out = open_sender();
-    in.fd().value();
-    out.fd().value();
+    introduce(out, in);
+    if (can().fd_pollable) in.fd().value();
+    if (can().fd_pollable) out.fd().value();
     for (const int fd : open_descriptors()) {
         if (before.contains(fd)) continue;
         const int flags = ::fcntl(fd, F_GETFD);
@@ -185,8 +207,10 @@ TEST_P(after_fork, c10_6_descriptors_are_closed_by_exec) {
 }
 
 TEST_P(after_fork, c10_7_a_child_may_open_its_own) {
+    HAWSER_NEEDS(can().many_senders, "many_senders");
     auto in = open_receiver();
     auto out = open_sender();
+    introduce(out, in);
     child forked("forked", [&] {
         auto own = open_sender();
         own.send("from the child").value();
@@ -194,7 +218,9 @@ TEST_P(after_fork, c10_7_a_child_may_open_its_own) {
     forked.end_well();
     EXPECT_EQ(in.receive().value().text(), "from the child");
     EXPECT_TRUE(fails_with(in.try_receive(), errc::would_block));
-    EXPECT_EQ(seen().participants.size(), 2U);
+    if (can().observers) {
+        EXPECT_EQ(seen().participants.size(), 2U);
+    }
 }
 
 TEST_P(after_fork, c10_8_end_points_are_all_closed_with_nothing_left_open) {
@@ -203,8 +229,9 @@ TEST_P(after_fork, c10_8_end_points_are_all_closed_with_nothing_left_open) {
     {
         auto in = open_receiver();
         auto out = open_sender();
-        in.fd().value();
-        out.fd().value();
+        introduce(out, in);
+        if (can().fd_pollable) in.fd().value();
+        if (can().fd_pollable) out.fd().value();
     }
     EXPECT_EQ(open_descriptors(), before);
 }

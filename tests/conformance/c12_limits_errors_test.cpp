@@ -13,6 +13,7 @@ class limits_by_death : public contract {};
 HAWSER_CONTRACT(limits_by_death, in_each_order_as_processes());
 
 TEST_P(limits, c12_1_participants_is_exact) {
+    HAWSER_NEEDS(can().observers, "observers");
     for (const std::uint32_t most : {2U, 3U, 64U}) {
         options wanted;
         wanted.participants = most;
@@ -29,6 +30,7 @@ TEST_P(limits, c12_1_participants_is_exact) {
 }
 
 TEST_P(limits_by_death, c12_2_slots_come_back_after_death) {
+    HAWSER_NEEDS(can().observers, "observers");
     options wanted;
     wanted.participants = 2;
     const beacon opened;
@@ -51,19 +53,25 @@ TEST_P(limits_by_death, c12_2_slots_come_back_after_death) {
 }
 
 TEST_P(limits, c12_3_joining_and_leaving_wears_nothing_out) {
-    options wanted;
-    wanted.participants = 3;
-    wanted.capacity = 2;
+    options wanted = bounded(2);
+    if (can().observers) wanted.participants = 3;
     auto in = open_receiver(wanted);
     for (int i = 0; i < 5000; ++i) {
         ASSERT_TRUE(succeeds(sender::open(address())));
-        ASSERT_TRUE(succeeds(receiver::open(address())));
+        ASSERT_TRUE(succeeds(receiver::open(many() ? address() : address("-other"))));
+        // Whoever connects is heard, and does not wait at the door for ever.
+        if (!keeps() && i % 10 == 0) static_cast<void>(in.try_receive());
     }
-    EXPECT_EQ(seen().participants.size(), 1U);
+    if (can().observers) {
+        EXPECT_EQ(seen().participants.size(), 1U);
+    }
     auto out = open_sender();
-    for (int i = 0; i < 2; ++i) EXPECT_TRUE(succeeds(out.try_send("x")));
-    EXPECT_TRUE(fails_with(out.try_send("x"), errc::would_block));
-    EXPECT_EQ(drain(in).size(), 2U);
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(succeeds(out.send("x")));
+    if (can().capacity_bounded) {
+        EXPECT_TRUE(fails_with(out.try_send("x"), errc::would_block));
+    }
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(in.receive().value().text(), "x");
+    EXPECT_TRUE(drain(in).empty());
 }
 
 TEST_P(limits, c12_4_after_close_every_call_is_refused) {
@@ -95,7 +103,7 @@ TEST_P(limits, c12_5_errors_name_code_operation_and_address) {
     EXPECT_NE(text.find("timed_out"), std::string::npos) << text;
     // The one that comes all the time stays cheap: it names no address.
     EXPECT_EQ(in.try_receive().why().operation(), "receive");
-    const auto opened = sender::open(address() + "?create=create");
+    const auto opened = receiver::open(address() + "?create=create");
     ASSERT_TRUE(fails_with(opened, errc::already_exists));
     EXPECT_EQ(opened.why().address(), address());
     EXPECT_FALSE(opened.why().detail().empty());
@@ -124,20 +132,23 @@ TEST_P(limits, c12_6_options_out_of_range_are_named) {
     wanted = {};
     wanted.max_message = 1U << 20U;
     wanted.max_memory = 1U << 10U;
-    EXPECT_TRUE(fails_with(sender::open(address(), wanted), errc::invalid_argument));
-    EXPECT_TRUE(fails_with(inspect_mailbox(address()), errc::not_found));
+    if (can().zero_copy) { // the memory that messages are in
+        EXPECT_TRUE(fails_with(sender::open(address(), wanted), errc::invalid_argument));
+    }
+    expect_missing();
 }
 
 TEST_P(limits, c12_7_counters_are_exact) {
     auto in = open_receiver();
     auto out = open_sender();
     std::uint64_t bytes = 0;
+    const int waiting = room(10);
+    int left = 0;
     for (std::uint64_t i = 0; i < 100; ++i) {
         out.send(pattern(i * 10, i)).value();
         bytes += i * 10;
-        if (i % 10 == 9) {
-            EXPECT_EQ(drain(in).size(), 10U);
-        }
+        if (++left < waiting && i < 99) continue;
+        for (; left > 0; --left) EXPECT_TRUE(succeeds(in.receive()));
     }
     EXPECT_TRUE(fails_with(in.try_receive(), errc::would_block));
     EXPECT_EQ(out.stats().sent, 100U);
@@ -153,6 +164,7 @@ TEST_P(limits, c12_7_counters_are_exact) {
 }
 
 TEST_P(limits, c12_8_the_mailbox_counts_also_for_those_who_left) {
+    HAWSER_NEEDS(can().observers, "observers");
     auto in = open_receiver();
     for (int i = 0; i < 10; ++i) open_sender().send("12345").value();
     for (int i = 0; i < 4; ++i) open_receiver().receive().value();
