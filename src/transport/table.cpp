@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/transport.hpp"
+#include "transport/mq/mq.hpp"
 #include "transport/shm/shm.hpp"
 #include "transport/tcp/tcp.hpp"
 #include "transport/udp/udp.hpp"
@@ -22,6 +23,7 @@ const std::array table{
     &local::dgram_transport,
     &tcp::transport,
     &udp::transport,
+    &mq::transport,
 };
 
 } // namespace
