@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/transport.hpp"
+#include "transport/fifo/fifo.hpp"
 #include "transport/mq/mq.hpp"
 #include "transport/shm/shm.hpp"
 #include "transport/tcp/tcp.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 const std::array table{
     &shm::transport,
+    &fifo::transport,
     &local::stream_transport,
     &local::seqpacket_transport,
     &local::dgram_transport,

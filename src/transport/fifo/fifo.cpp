@@ -1,0 +1,169 @@
+#include "transport/fifo/fifo.hpp"
+
+#include <array>
+#include <memory>
+
+#include "os/pipe.hpp"
+#include "transport/fifo/place.hpp"
+#include "wire/byte_ends.hpp"
+#include "wire/pipe_ends.hpp"
+
+namespace hawser::fifo {
+
+namespace {
+
+using hawser::detail::receiving_end;
+using hawser::detail::sending_end;
+using hawser::detail::stream_end;
+
+constexpr std::array<std::string_view, 3> settings{"max_memory", "mode", "group"};
+
+constexpr capabilities abilities{
+    .boundaries = boundary_kind::message,
+    .ordering = ordering_kind::total,
+    .lives = lifetime_kind::process,
+    .needs_relation = relation_kind::none,
+    .survives_kill_of = survival_kind::sender,
+    .max_message = wire::largest_in_packet,
+    .both_ways = false,
+    .many_senders = true,
+    .many_receivers = true,
+    .reliable = true,
+    .end_of_stream = true,
+    .numbered = false,
+    .observers = false,
+    .drops_oldest = false,
+    .selection = false,
+    .byte_stream = true,
+    .capacity_zero = false,
+    .capacity_bounded = false, // in bytes and slots, not in messages of one's choice
+    .capacity_unbounded = false,
+    .priorities = false,
+    .notification = false,
+    .receipts = false,
+    .zero_copy = false,
+    .fd_pollable = true,
+    .passes_fds = false,
+    .peer_credentials = false,
+    .crosses_machines = false,
+    .sharing_pair = false,
+    .sharing_one = false,
+    .sharing_any = true,
+    .sharing_all = false,
+};
+
+// The end point's place is left with the end point, not with a connection that it lost: then the
+// connector, which goes before the writer, has it as well.
+wire::before_close leaving(std::shared_ptr<place> here) {
+    return [here = std::move(here)](int fd) {
+        if (fd >= 0 && here.use_count() == 1) here->leave(fd);
+    };
+}
+
+result<std::unique_ptr<wire::writer>> connect(const std::shared_ptr<place>& here,
+                                              const options& wanted, bool patient) {
+    auto end = here->open(os::fifo_side::writing, patient);
+    if (!end) return end.why();
+    // Each message a packet, so that each of several readers gets whole ones.
+    if (const auto set = os::set_packets(end->get()); !set) return set.why();
+    const auto set = wire::set_capacity(end->get(), wanted);
+    if (!set && !set.is(errc::would_block)) return set.why();
+    return std::unique_ptr<wire::writer>(
+        std::make_unique<wire::pipe_writer>(os::stream{std::move(*end), os::stream_kind::file},
+                                            wire::pipe_naming::in_file_system, leaving(here)));
+}
+
+result<std::shared_ptr<place>> place_of(const address& where, const options& wanted) {
+    if (auto fit = wire::refuse_others(wanted, settings, "fifo"); !fit) return fit.why();
+    auto here = place::of(where, wanted);
+    if (!here) return here.why();
+    return std::make_shared<place>(std::move(*here));
+}
+
+result<std::unique_ptr<sending_end>> open_sender(const address& where, const options& wanted) {
+    auto here = place_of(where, wanted);
+    if (!here) return here.why();
+    std::unique_ptr<wire::writer> first;
+    auto connected = connect(*here, wanted, true);
+    if (connected)
+        first = std::move(*connected);
+    else if (!connected.is(errc::would_block))
+        return connected.why();
+    return wire::sender_end::make(
+        std::move(first), wanted, wire::largest_in_packet,
+        [here = std::move(*here), wanted] { return connect(here, wanted, false); });
+}
+
+result<std::unique_ptr<receiving_end>> open_receiver(const address& where, const options& wanted) {
+    auto here = place_of(where, wanted);
+    if (!here) return here.why();
+    auto end = (*here)->open(os::fifo_side::reading, true);
+    if (!end) return end.why();
+    if (const auto set = wire::set_capacity(end->get(), wanted); !set) return set.why();
+    const auto limit = wanted.max_message.value_or(wire::largest_in_packet);
+    return wire::receiver_end::make(
+        std::make_unique<wire::pipe_reader>(os::stream{std::move(*end), os::stream_kind::file},
+                                            limit, wire::pipe_naming::in_file_system,
+                                            leaving(std::move(*here))),
+        wanted);
+}
+
+// The raw bytes, and the place that is left with them.
+class bytes final : public stream_end {
+  public:
+    bytes(std::shared_ptr<place> here, os::fork_guard end, stream_role role)
+        : here_(std::move(here)), inner_(os::stream{std::move(end), os::stream_kind::file}, role,
+                                         std::nullopt, wire::at_eof::reopens) {}
+    ~bytes() override { leave(); }
+
+    result<std::size_t> read(std::span<std::byte> into, deadline until) override {
+        return inner_.read(into, until);
+    }
+    result<std::size_t> write(std::span<const std::byte> from, deadline until) override {
+        return inner_.write(from, until);
+    }
+    result<void> finish_writing() override {
+        if (role_ == stream_role::writer) leave();
+        return inner_.finish_writing();
+    }
+    [[nodiscard]] result<int> fd() const override { return inner_.fd(); }
+
+  private:
+    void leave() noexcept {
+        if (inner_.stream().is_open()) here_->leave(inner_.stream().fd());
+    }
+
+    std::shared_ptr<place> here_;
+    wire::byte_end inner_;
+    stream_role role_;
+};
+
+result<std::unique_ptr<stream_end>> open_stream(const address& where, const options& wanted,
+                                                stream_role role, deadline until) {
+    if (role == stream_role::both)
+        return error{errc::invalid_argument, "open"}.because(
+            "a FIFO goes one way: open it with stream_role::reader or stream_role::writer, and use "
+            "two of them for both ways.");
+    auto here = place_of(where, wanted);
+    if (!here) return here.why();
+    const auto side = role == stream_role::reader ? os::fifo_side::reading : os::fifo_side::writing;
+    return wire::open_until(until, [&]() -> result<std::unique_ptr<stream_end>> {
+        auto end = (*here)->open(side, false);
+        if (!end) return end.why();
+        const auto set = wire::set_capacity(end->get(), wanted);
+        if (!set && !set.is(errc::would_block)) return set.why();
+        return std::unique_ptr<stream_end>(std::make_unique<bytes>(*here, std::move(*end), role));
+    });
+}
+
+} // namespace
+
+const hawser::detail::transport transport{{"fifo", "fifo:PATH", "named pipe", abilities},
+                                          open_sender,
+                                          open_receiver,
+                                          open_stream,
+                                          nullptr,
+                                          inspect,
+                                          remove};
+
+} // namespace hawser::fifo
