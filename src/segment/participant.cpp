@@ -44,7 +44,8 @@ result<participant*> participant::join(const std::string& name, const options& w
     const auto path = path_of(name);
     if (!path) return path.why();
     const bool must_be_new = wanted.create == create_policy::create;
-    for (;;) {
+    const std::int64_t give_up_ns = os::monotonic_ns() + patience_ns;
+    while (os::monotonic_ns() < give_up_ns) {
         auto segment = open_segment(name, wanted);
         if (!segment) return segment.why();
         const bool created = segment->created;
@@ -60,6 +61,7 @@ result<participant*> participant::join(const std::string& name, const options& w
         leave_door(self->fd());
         return self.release();
     }
+    return made_and_removed();
 }
 
 result<void> participant::take_slot() {
@@ -99,7 +101,8 @@ result<bool> participant::try_all_slots() {
 // Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or if it
 // has messages that only a receiver can take over.
 result<bool> participant::try_slot(std::uint32_t slot) {
-    if (!lock(slot)) return false;
+    auto locked = os::try_lock(fd(), lock_base + slot, os::lock_kind::exclusive);
+    if (!locked || !*locked) return locked;
     if (auto prepared = prepare(slot); !prepared) {
         unlock(slot);
         return prepared.why();

@@ -17,7 +17,6 @@ namespace hawser::segment {
 namespace {
 
 constexpr std::size_t longest_name = 255 - sizeof("hawser.") + 1;
-constexpr std::int64_t patience_ns = 5'000'000'000;
 constexpr std::int64_t retry_ns = 100'000;
 
 std::uint64_t checksum_of(const header& head) noexcept {
@@ -356,6 +355,10 @@ result<opened> open_segment(const std::string& name, const options& wanted) {
         if (!made && made.why().detail().empty()) return explain_open(made.why(), name);
         return made;
     }
+    return made_and_removed();
+}
+
+error made_and_removed() noexcept {
     return error{errc::timed_out, "open"}.because(
         "for five seconds the name was made and removed again and again.");
 }

@@ -104,7 +104,10 @@ struct opened {
 // caller joins and then calls leave_door(). A new one has no name: the caller joins and then
 // publishes. Errors: not_found · already_exists · permission · no_space · corrupt · unsupported ·
 // timed_out (the door stays shut).
+inline constexpr std::int64_t patience_ns = 5'000'000'000; // then open gives up
 result<opened> open_segment(const std::string& name, const options& wanted);
+// How open gives up when others were always quicker.
+error made_and_removed() noexcept;
 // Gives a new segment its name. already_exists if another was quicker: open again.
 result<void> publish(int fd, const std::string& path);
 
