@@ -24,6 +24,9 @@ struct spelling {
     std::size_t large_bytes = 0;   // a message beyond what goes in one piece; 0: there is none
     // Takes away what stays when all have closed, by design; nullptr where nothing does.
     void (*remove)(const std::string& address) = nullptr;
+    // After a fault, files may stay until somebody removes them: hawser makes a file where it is
+    // asked to, but takes away only what a record says it made; a record makes no promise.
+    bool files_may_stay = false;
     // How many such objects the system has, other than files in the private directory.
     std::size_t (*objects)() = nullptr;
 };

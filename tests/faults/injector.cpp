@@ -86,6 +86,10 @@ class traced {
             call.nonblocking = (std::strtoul(word.c_str(), nullptr, 8) & O_NONBLOCK) != 0;
         }
     }
+    // At the stop after a call.
+    [[nodiscard]] long result() const noexcept {
+        return ::ptrace(PTRACE_PEEKUSER, pid_, offsetof(user, regs.rax), nullptr);
+    }
     void drop_call() const noexcept { poke(offsetof(user, regs.orig_rax), -1); }
     void set_result(long value) const noexcept { poke(offsetof(user, regs.rax), value); }
 
@@ -120,7 +124,8 @@ run_result run_with_faults(const std::function<void()>& body, const chooser& cho
     if (pid < 0 || child.next_stop() != SIGSTOP) return result;
     child.set_options();
     bool watching = false;
-    fault now; // of the call that is being made
+    bool asked = false; // about the call that is being made, and:
+    fault now;
     int signal = 0;
     for (;;) {
         child.go_on(signal);
@@ -130,7 +135,9 @@ run_result run_with_faults(const std::function<void()>& body, const chooser& cho
         if (stop != syscall_stop) continue;
         seen_call call;
         if (!child.entering(call)) {
+            if (asked) result.results.push_back(child.result());
             if (now.error != 0) child.set_result(-now.error);
+            asked = false;
             now = {};
             continue;
         }
@@ -142,6 +149,7 @@ run_result run_with_faults(const std::function<void()>& body, const chooser& cho
         if (watching) {
             child.describe(call);
             now = choose(call);
+            asked = true;
             if (now.error != 0 && !now.performed) child.drop_call();
         }
         if (is_mark(call, begin_mark)) watching = true;

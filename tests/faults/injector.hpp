@@ -46,9 +46,10 @@ struct fault {
 using chooser = std::function<fault(const seen_call&)>;
 
 struct run_result {
-    bool ended = false;  // end() was reached
-    bool in_time = true; // or its alarm clock rang
-    int status = 0;      // as of waitpid
+    bool ended = false;        // end() was reached
+    bool in_time = true;       // or its alarm clock rang
+    int status = 0;            // as of waitpid
+    std::vector<long> results; // of the calls that were asked about, as the kernel gave them
 };
 
 run_result run_with_faults(const std::function<void()>& body, const chooser& choose,

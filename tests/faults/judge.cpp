@@ -36,6 +36,7 @@ std::vector<errc> true_codes(int error) {
     case ENOENT:
         return {errc::not_found};
     case EEXIST:
+        return {errc::already_exists, errc::timed_out}; // the latter: it was there again and again
     case EADDRINUSE:
     case EBUSY:
         return {errc::already_exists};

@@ -2,6 +2,10 @@
 // errno that its manual page documents, for every n.
 //
 //   hawser_faults [--sample] [--list] [--scheme S] [--op NAME [--n K [--errno E]]]
+//                 [--lasting]
+//
+// Each fault comes once, and, if it can last, a second time so that from the n-th call on all calls
+// of its kind fail until the operation is over (--lasting: only that).
 //
 // After each injection: no crash, no hang; the outcome is success or an error that is true of the
 // errno (judge.cpp); nothing leaked; the end point, or a new one, works; and no message is lost,
@@ -10,6 +14,7 @@
 // --op shows them. A failure prints the arguments that repeat it.
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -43,8 +48,18 @@ struct settings {
     std::string op;
     std::size_t n = any;
     int error = 0;
+    bool lasting = false;
     bool sample = false;
     bool list = false;
+
+    // The sample, and a replay without --lasting, have each fault once only.
+    [[nodiscard]] bool one_or_few() const noexcept { return sample || n != any; }
+};
+
+struct injection {
+    std::size_t n;
+    int error;
+    bool lasting;
 };
 
 // A call of an operation that can be made to fail.
@@ -54,6 +69,8 @@ struct target {
     std::vector<int> errors;
     bool performed;
     bool matters;
+    std::size_t place; // among all calls
+    int own_error = 0; // what it says without a fault
 };
 
 struct tally {
@@ -72,25 +89,31 @@ class trial {
     std::string learn() {
         targets_.clear();
         std::string unknown;
+        std::size_t place = 0;
         const auto choose = [&](const seen_call& call) {
             const rule* known = rule_for(call);
+            ++place;
             if (known == nullptr)
                 unknown = "system call " + std::to_string(call.number) +
                           " is not in the table of tests/faults/rules.cpp";
             else if (!known->errors.empty())
                 targets_.push_back({call.number, known->name, errors_for(*known, call),
-                                    known->performed, matters(*known)});
+                                    known->performed, matters(*known), place - 1});
             return fault{};
         };
-        std::string bad = run(choose);
+        std::string bad = run(choose, false);
+        for (target& one : targets_)
+            if (one.place < results_.size() && results_[one.place] < 0)
+                one.own_error = static_cast<int>(-results_[one.place]);
         if (bad.empty() && said_->failed && said_->code != said_->expected)
             bad = std::string("without any fault: ") + said_->described.data();
         return bad.empty() ? unknown : bad;
     }
     [[nodiscard]] const std::vector<target>& targets() const noexcept { return targets_; }
 
-    // With one. What is wrong, or nothing. `reached` says whether there was such a call.
-    std::string inject(std::size_t n, int error, bool& reached) {
+    // With one; lasting: all later calls of the same kind fail as well. What is wrong, or nothing.
+    // `reached` says whether there was such a call.
+    std::string inject(std::size_t n, int error, bool lasting, bool& reached) {
         reached = false;
         std::size_t at = 0;
         std::vector<long> later;
@@ -98,17 +121,24 @@ class trial {
             const rule* known = rule_for(call);
             if (known == nullptr || known->errors.empty()) return fault{};
             if (at > n) later.push_back(call.number);
-            if (at++ != n) return fault{};
+            if (at++ != n && !(lasting && reached)) return fault{};
             if (call.number != targets_[n].number || known->name != targets_[n].name)
                 return fault{};
             reached = true;
             return fault{error, known->performed};
         };
-        std::string bad = run(choose);
+        std::string bad = run(choose, true);
         if (!bad.empty() || !reached) return bad;
-        if (!said_->failed && targets_[n].matters && as_if_nothing(n, later))
+        const bool matters = targets_[n].matters && targets_[n].own_error != error;
+        if (!lasting && !said_->failed && matters && as_if_nothing(n, later))
             return "the failure was ignored: the call says ok, and did what it does without it";
         return judge(*said_, error);
+    }
+
+    // more: what else it takes to repeat it.
+    void print_failure(const std::string& more, const std::string& bad) const {
+        std::printf("FAILED --scheme %s --op %s%s: %s\n", how_.label.c_str(), op_.name.c_str(),
+                    more.c_str(), bad.c_str());
     }
 
   private:
@@ -118,11 +148,13 @@ class trial {
                                   &target::number);
     }
 
-    std::string run(const chooser& choose) {
+    std::string run(const chooser& choose, bool faulty) {
         constexpr std::chrono::seconds limit{40}; // above what the library itself may wait
         *said_ = report{};
+        said_->faulty = faulty;
         const std::string address = how_.address(test::unique_name("fault"));
         const auto result = run_with_faults([&] { act(address); }, choose, limit);
+        results_ = result.results;
         std::string bad = verdict(result);
         if (!bad.empty() && how_.remove != nullptr) how_.remove(address);
         if (!bad.empty()) test::sweep_left_over();
@@ -160,13 +192,8 @@ class trial {
     const operation& op_;
     test::shared<report> said_;
     std::vector<target> targets_;
+    std::vector<long> results_;
 };
-
-void print_failure(const spelling& how, const operation& op, const std::string& more,
-                   const std::string& bad) {
-    std::printf("FAILED --scheme %s --op %s%s: %s\n", how.label.c_str(), op.name.c_str(),
-                more.c_str(), bad.c_str());
-}
 
 // Errnos of a call that are tried.
 std::vector<int> chosen_errors(const target& call, const operation& op, const settings& chosen) {
@@ -177,25 +204,40 @@ std::vector<int> chosen_errors(const target& call, const operation& op, const se
     return errors;
 }
 
-void inject_all(trial& one, const spelling& how, const operation& op, const settings& chosen,
-                tally& result) {
-    constexpr int tries = 5;           // a run may have a call more or less than another one
+// One injection, once more if the run had no such call: a run may have a call more or less than
+// another one.
+void inject_one(trial& one, const injection& what, tally& result) {
+    constexpr int tries = 5;
+    const target& call = one.targets()[what.n];
+    bool reached = false;
+    std::string bad;
+    for (int i = 0; i < tries && !reached && bad.empty(); ++i)
+        bad = one.inject(what.n, what.error, what.lasting, reached);
+    ++result.injections;
+    if (!reached) ++result.unreached;
+    if (bad.empty()) return;
+    ++result.failures;
+    one.print_failure(" --n " + std::to_string(what.n) + " --errno " + name_of_errno(what.error) +
+                          (what.lasting ? " --lasting" : ""),
+                      call.name + ": " + bad);
+}
+
+// A lack may last; what interrupts, or asks to come again, may not, or nobody would ever get done.
+bool may_last(int error) {
+    return error != EINTR && error != EAGAIN;
+}
+
+void inject_all(trial& one, const operation& op, const settings& chosen, tally& result) {
     constexpr std::size_t enough = 20; // failures of one operation
     for (std::size_t n = 0; n < one.targets().size(); ++n) {
         if (chosen.n != any && chosen.n != n) continue;
-        const target& call = one.targets()[n];
-        for (const int error : chosen_errors(call, op, chosen)) {
-            if (result.failures >= enough) return;
-            bool reached = false;
-            std::string bad;
-            for (int i = 0; i < tries && !reached && bad.empty(); ++i)
-                bad = one.inject(n, error, reached);
-            ++result.injections;
-            if (!reached) ++result.unreached;
-            if (bad.empty()) continue;
-            ++result.failures;
-            print_failure(how, op, " --n " + std::to_string(n) + " --errno " + name_of_errno(error),
-                          call.name + ": " + bad);
+        for (const int error : chosen_errors(one.targets()[n], op, chosen)) {
+            for (const bool lasting : {false, true}) {
+                const bool meant = chosen.lasting ? lasting : !(lasting && chosen.one_or_few());
+                if (!meant || (lasting && !may_last(error))) continue;
+                if (result.failures >= enough) return;
+                inject_one(one, {n, error, lasting}, result);
+            }
         }
     }
 }
@@ -206,12 +248,12 @@ tally try_operation(const spelling& how, const operation& op, const settings& ch
     if (const std::string bad = one.learn(); !bad.empty()) {
         ++result.injections;
         ++result.failures;
-        print_failure(how, op, "", bad);
+        one.print_failure("", bad);
         return result;
     }
     result.calls = one.targets().size();
     if (!chosen.list) {
-        inject_all(one, how, op, chosen, result);
+        inject_all(one, op, chosen, result);
         return result;
     }
     for (std::size_t n = 0; n < one.targets().size(); ++n) {
@@ -274,6 +316,8 @@ settings read_arguments(int count, char** words) {
         };
         if (word == "--sample")
             chosen.sample = true;
+        else if (word == "--lasting")
+            chosen.lasting = true;
         else if (word == "--list")
             chosen.list = true;
         else if (word == "--scheme")

@@ -336,8 +336,11 @@ bool always(const spelling& /*how*/, const capabilities& /*can*/) {
 bool if_sender_first(const spelling& how, const capabilities& /*can*/) {
     return how.sender_first;
 }
-bool if_several(const spelling& how, const capabilities& /*can*/) {
-    return how.several;
+bool if_many_receivers(const spelling& /*how*/, const capabilities& can) {
+    return can.many_receivers;
+}
+bool if_many_senders(const spelling& /*how*/, const capabilities& can) {
+    return can.many_senders;
 }
 bool if_large(const spelling& how, const capabilities& /*can*/) {
     return how.large_bytes != 0;
@@ -359,8 +362,8 @@ const std::vector<operation>& operations() {
         {"open-receiver", true, always, open_receiver},
         {"open-sender", true, always, open_sender},
         {"open-sender-first", true, if_sender_first, open_sender_first},
-        {"join-receiver", true, if_several, join_receiver},
-        {"join-sender", true, if_several, join_sender},
+        {"join-receiver", true, if_many_receivers, join_receiver},
+        {"join-sender", true, if_many_senders, join_sender},
         {"send-first", false, always, [](stage& s) { send_text(s, "tiny", false); }},
         {"send", false, always, [](stage& s) { send_text(s, "tiny", true); }},
         {"send-large", false, if_large, [](stage& s) { send_text(s, large(s), false); }},

@@ -265,6 +265,7 @@ std::vector<rule> process_rules() {
         {SYS_set_robust_list, "set_robust_list", {}, runtime},
         {SYS_rt_sigaction, "rt_sigaction", {}, cant_fail},
         {SYS_rt_sigprocmask, "rt_sigprocmask", {}, cant_fail},
+        {SYS_rt_sigpending, "rt_sigpending", {}, cant_fail},
         {SYS_rt_sigreturn, "rt_sigreturn", {}, "it does not return"},
         {SYS_rt_sigtimedwait, "rt_sigtimedwait", {EINTR, EAGAIN}},
         {SYS_clone, "clone", {}, "a thread or process that can't be made is std::thread's error"},

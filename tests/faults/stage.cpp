@@ -120,6 +120,11 @@ void stage::check_end() const {
         exchange(out, in, "once more");
     }
     if (how_.remove != nullptr) how_.remove(address_);
+    // What stays then must go by the tools for that.
+    if (said_.faulty && how_.files_may_stay && holdings::of_now(how_).files != before_.files) {
+        static_cast<void>(remove_mailbox(address_, removal::by_force));
+        static_cast<void>(collect_system_objects());
+    }
     const std::string more = holdings::of_now(how_).more_than(before_);
     if (!more.empty()) wrong("after it was used and closed once more: " + more);
 }

@@ -26,6 +26,7 @@ struct report {
     bool failed;   // the call under the fault returned an error:
     errc code;     //
     int sys;       //
+    bool faulty;   // a fault is to come, says the parent
     errc expected; // what it says when nothing fails; 0 is success
     std::array<char, 600> described;
     std::array<char, 1200> wrong; // what is wrong, or nothing
