@@ -50,7 +50,6 @@ TEST_P(opening, c1_3_create_refuses_what_exists) {
 }
 
 TEST_P(opening, c1_4_open_refuses_what_is_missing) {
-    HAWSER_NEEDS(can().reliable, "reliable");
     options wanted;
     wanted.create = create_policy::open;
     // Who sends datagrams into a network is not told whether anybody is there.
