@@ -8,6 +8,8 @@
 #include <sys/msg.h>
 #include <unistd.h>
 
+#include <hawser/pipe.hpp>
+
 #include "support/place.hpp"
 
 namespace hawser::faults {
@@ -144,6 +146,26 @@ spelling udp() {
     return made;
 }
 
+template <pipe_mode Mode>
+result<both_ends> make_pipe() {
+    options wanted;
+    wanted.wait = wait_mode::block;
+    auto made = hawser::pipe::create(wanted, Mode);
+    if (!made) return made.why();
+    auto ends = made->ends();
+    if (!ends) return ends.why();
+    return both_ends{std::move(ends->in), std::move(ends->out)};
+}
+
+template <pipe_mode Mode>
+spelling pipe(const char* label) {
+    spelling made = spelt(label, "pipe", [](const std::string&) { return std::string("pipe:"); });
+    made.make_both = make_pipe<Mode>;
+    made.fill_bytes = 4000;
+    made.large_bytes = Mode == pipe_mode::packets ? 4000 : made.large_bytes;
+    return made;
+}
+
 } // namespace
 
 const std::vector<spelling>& spellings() {
@@ -155,6 +177,8 @@ const std::vector<spelling>& spellings() {
                 return "shm:" + unique + "?capacity=4&wait=block&order=sender&mode=0640&group=" +
                        std::to_string(::getegid());
             }),
+        pipe<pipe_mode::stream>("pipe"),
+        pipe<pipe_mode::packets>("pipe/packets"),
         fifo(),
         in_files("unix",
                  [](const std::string& unique) {

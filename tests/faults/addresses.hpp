@@ -11,15 +11,21 @@
 
 namespace hawser::faults {
 
+struct both_ends {
+    receiver in;
+    sender out;
+};
+
 struct spelling {
     std::string label;  // "shm/sender": the scheme, and the variant where there are several
     std::string scheme; // as hawser::transports() has it
     // A fresh address; `unique` is a name that nobody else has.
     std::string (*address)(const std::string& unique);
-    // One side's end of it, with both sides in one process.
-    bool sender_first = false;     // a sender may be opened before there is a receiver
-    bool several = false;          // a second sender and a second receiver may be opened
-    bool fills = false;            // a sender that nobody receives from finds no room in the end
+    // For what has no name to be opened by: makes both ends at once.
+    result<both_ends> (*make_both)() = nullptr;
+    // Both ends are in one process here, so what is sent must fit without anybody who receives.
+    bool sender_first = true;      // a sender may be opened before there is a receiver
+    bool fills = true;             // a sender that nobody receives from finds no room in the end
     std::size_t fill_bytes = 1000; // of the messages that fill it
     std::size_t large_bytes = 0;   // a message beyond what goes in one piece; 0: there is none
     // Takes away what stays when all have closed, by design; nullptr where nothing does.

@@ -19,21 +19,10 @@ constexpr auto moment = 5ms;
 
 // ---- what is looked at after the fault ------------------------------------------------------
 
-struct both_ends {
-    receiver in;
-    sender out;
-};
-
-both_ends open_both(const stage& s) {
-    auto in = s.open_receiver(); // first: right for every scheme
-    auto out = s.open_sender();
-    return {std::move(in), std::move(out)};
-}
-
 void reopen(const stage& s, both_ends& ends) {
     ends.out.close();
     ends.in.close();
-    ends = open_both(s);
+    ends = s.open_both();
 }
 
 // A message gets through: on these ends as they are, once what broke has been told, or on new ones.
@@ -57,11 +46,23 @@ void still_works(const stage& s, both_ends& ends) {
     wrong("nothing gets through any more, not on new end points either: " + last);
 }
 
+// The same for a receiver whose sender is gone for good.
+void check_rest(const stage& s, both_ends& ends, const std::string& text, bool ok) {
+    int times = 0;
+    auto got = ends.in.try_receive();
+    for (; got; got = ends.in.try_receive(), ++times)
+        if (got->text() != text) wrong("a message is torn");
+    if (times != (ok ? 1 : 0)) wrong("the message came " + std::to_string(times) + " times");
+    reopen(s, ends);
+    still_works(s, ends);
+}
+
 // A send that said ok arrives once and whole, one that did not never does.
 void check_sent(const stage& s, both_ends& ends, const std::string& text, bool ok) {
     bool reopened = false;
     if (!ends.out.send_for("after", patience)) {
         ends.out.close();
+        if (s.how().make_both != nullptr) return check_rest(s, ends, text, ok);
         ends.out = s.open_sender();
         s.send(ends.out, "after");
         reopened = true;
@@ -152,8 +153,16 @@ void open_sender_first(stage& s) {
     still_works(s, ends);
 }
 
+void open_both(stage& s) {
+    const auto before = holdings::of_now(s.how());
+    auto made = s.under_fault([&] { return s.how().make_both(); });
+    if (!made) s.check_nothing_leaked("after it had failed", before);
+    auto ends = made ? std::move(*made) : s.open_both();
+    still_works(s, ends);
+}
+
 void join_receiver(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     auto second = open_under_fault<receiver>(s);
     s.exchange(ends.out, ends.in, "to the first one");
@@ -163,7 +172,7 @@ void join_receiver(stage& s) {
 }
 
 void join_sender(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     auto second = open_under_fault<sender>(s);
     s.exchange(ends.out, ends.in, "from the first one");
@@ -173,7 +182,7 @@ void join_sender(stage& s) {
 // ---- sending --------------------------------------------------------------------------------
 
 void send_text(stage& s, const std::string& text, bool again) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     if (again) s.exchange(ends.out, ends.in, "before");
     const auto done = s.under_fault([&] { return ends.out.send_for(text, patience); });
     check_sent(s, ends, text, done.has_value());
@@ -187,7 +196,7 @@ std::string large(const stage& s) {
 
 void send_loan(stage& s) {
     const std::string text = s.how().large_bytes != 0 ? large(s) : "a loan";
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     const auto done = s.under_fault([&]() -> result<sent> {
         auto lent = ends.out.loan_for(text.size(), deadline::after(patience));
         if (!lent) return lent.why();
@@ -210,7 +219,7 @@ std::size_t fill(const stage& s, sender& out) {
 }
 
 void send_when_full(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     const std::size_t filled = fill(s, ends.out);
     s.expect(errc::timed_out);
     const auto done = s.under_fault([&] { return ends.out.send_for("late", moment); });
@@ -223,7 +232,7 @@ void send_when_full(stage& s) {
 // ---- receiving ------------------------------------------------------------------------------
 
 void receive_text(stage& s, const std::string& text, bool again) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     if (again) s.exchange(ends.out, ends.in, "before");
     s.send(ends.out, text);
     auto got = s.under_fault([&] { return ends.in.receive_for(patience); });
@@ -231,7 +240,7 @@ void receive_text(stage& s, const std::string& text, bool again) {
 }
 
 void receive_nothing(stage& s, std::chrono::milliseconds limit) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     s.expect(limit == 0ms ? errc::would_block : errc::timed_out);
     const auto got = s.under_fault([&] { return ends.in.receive_for(limit); });
@@ -242,23 +251,25 @@ void receive_nothing(stage& s, std::chrono::milliseconds limit) {
 // ---- closing --------------------------------------------------------------------------------
 
 void close_sender(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     s.quietly_under_fault([&] { ends.out.close(); });
+    if (s.how().make_both != nullptr) return;
     ends.out = s.open_sender();
     still_works(s, ends);
 }
 
 void close_receiver(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     s.quietly_under_fault([&] { ends.in.close(); });
+    if (s.how().make_both != nullptr) return;
     ends.in = s.open_receiver();
     still_works(s, ends);
 }
 
 void close_last(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     ends.out.close();
     s.quietly_under_fault([&] { ends.in.close(); });
@@ -267,7 +278,7 @@ void close_last(stage& s) {
 // ---- waiting with poll ----------------------------------------------------------------------
 
 void receiver_fd(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     static_cast<void>(s.under_fault([&] { return ends.in.fd(); }));
     const poller waits = poller::of(ends.in);
     s.send(ends.out, "rings");
@@ -277,7 +288,7 @@ void receiver_fd(stage& s) {
 }
 
 void sender_fd(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     const auto first = s.under_fault([&] { return ends.out.fd(); });
     const poller waits = first ? poller{*first, ends.out.fd_events()} : poller::of(ends.out);
     waits.check_ready("though there is room");
@@ -286,7 +297,7 @@ void sender_fd(stage& s) {
 
 // The receiver waits with poll; what is sent must wake it.
 void send_to_poller(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     const poller waits = poller::of(ends.in);
     if (ends.in.try_receive()) wrong("a message came unasked");
@@ -297,7 +308,7 @@ void send_to_poller(stage& s) {
 
 // The receiver has a descriptor that must stay true after its own call.
 void receive_as_poller(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     s.exchange(ends.out, ends.in, "before");
     const poller waits = poller::of(ends.in);
     s.send(ends.out, "first");
@@ -312,7 +323,7 @@ void receive_as_poller(stage& s) {
 
 // The sender waits with poll for room; what is received must wake it.
 void receive_from_poller(stage& s) {
-    auto ends = open_both(s);
+    auto ends = s.open_both();
     const poller waits = poller::of(ends.out);
     const std::size_t filled = fill(s, ends.out);
     std::size_t received = 0;
@@ -322,6 +333,8 @@ void receive_from_poller(stage& s) {
         return {};
     };
     static_cast<void>(s.under_fault(receive_all));
+    // With a connection that breaks goes what was in it.
+    if (s.code() == errc::peer_died || s.code() == errc::closed) return still_works(s, ends);
     if (const auto rest = receive_all(); !rest)
         wrong("a message is lost; receive said: " + rest.why().describe());
     waits.check_ready("when there was room");
@@ -333,14 +346,20 @@ void receive_from_poller(stage& s) {
 bool always(const spelling& /*how*/, const capabilities& /*can*/) {
     return true;
 }
+bool if_named(const spelling& how, const capabilities& /*can*/) {
+    return how.make_both == nullptr;
+}
+bool if_together(const spelling& how, const capabilities& /*can*/) {
+    return how.make_both != nullptr;
+}
 bool if_sender_first(const spelling& how, const capabilities& /*can*/) {
-    return how.sender_first;
+    return how.make_both == nullptr && how.sender_first;
 }
-bool if_many_receivers(const spelling& /*how*/, const capabilities& can) {
-    return can.many_receivers;
+bool if_many_receivers(const spelling& how, const capabilities& can) {
+    return how.make_both == nullptr && can.many_receivers;
 }
-bool if_many_senders(const spelling& /*how*/, const capabilities& can) {
-    return can.many_senders;
+bool if_many_senders(const spelling& how, const capabilities& can) {
+    return how.make_both == nullptr && can.many_senders;
 }
 bool if_large(const spelling& how, const capabilities& /*can*/) {
     return how.large_bytes != 0;
@@ -359,8 +378,9 @@ bool if_pollable_and_fills(const spelling& how, const capabilities& can) {
 
 const std::vector<operation>& operations() {
     static const std::vector<operation> all{
-        {"open-receiver", true, always, open_receiver},
-        {"open-sender", true, always, open_sender},
+        {"open-both", true, if_together, open_both},
+        {"open-receiver", true, if_named, open_receiver},
+        {"open-sender", true, if_named, open_sender},
         {"open-sender-first", true, if_sender_first, open_sender_first},
         {"join-receiver", true, if_many_receivers, join_receiver},
         {"join-sender", true, if_many_senders, join_sender},

@@ -86,6 +86,16 @@ receiver stage::open_receiver() const {
     return std::move(*opened);
 }
 
+both_ends stage::open_both() const {
+    if (how_.make_both == nullptr) {
+        auto in = open_receiver(); // first: right for every scheme
+        return {std::move(in), open_sender()};
+    }
+    auto made = how_.make_both();
+    if (!made) wrong("the two ends can't be made: " + made.why().describe());
+    return std::move(*made);
+}
+
 void stage::send(sender& out, std::string_view text) const {
     const auto done = out.send_for(text, patience);
     if (!done) wrong("a message can't be sent: " + done.why().describe());
@@ -115,9 +125,8 @@ void stage::check_nothing_leaked(const char* when, const holdings& before) const
 void stage::check_end() const {
     check_nothing_leaked("when all was closed", before_);
     {
-        auto in = open_receiver();
-        auto out = open_sender();
-        exchange(out, in, "once more");
+        auto ends = open_both();
+        exchange(ends.out, ends.in, "once more");
     }
     if (how_.remove != nullptr) how_.remove(address_);
     // What stays then must go by the tools for that.

@@ -89,6 +89,7 @@ class stage {
     // These must work: an error is a finding.
     [[nodiscard]] sender open_sender() const;
     [[nodiscard]] receiver open_receiver() const;
+    [[nodiscard]] both_ends open_both() const;
     void send(sender& out, std::string_view text) const;
     [[nodiscard]] std::string receive(receiver& in) const;
     // One message from here to there, which must be the next one.
