@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <hawser/hawser.hpp>
+#include <hawser/pipe.hpp>
 
 namespace tool {
 namespace {
@@ -39,6 +40,12 @@ std::string address_for(std::string_view scheme, std::string_view stem) {
     return fmt::format("{}:{}", scheme, path_for(stem));
 }
 
+// Both processes inherit both ends; each takes one, and the other is closed for it.
+route pipe_route() {
+    auto link = std::make_shared<hawser::pipe>(hawser::pipe::create().value());
+    return {[link] { return link->sender(); }, [link] { return link->receiver(); }};
+}
+
 void close_end(int& fd) {
     if (fd >= 0) ::close(fd);
     fd = -1;
@@ -47,12 +54,14 @@ void close_end(int& fd) {
 } // namespace
 
 bool has_route(std::string_view scheme) {
-    constexpr std::array<std::string_view, 9> by_name{
-        "shm", "fifo", "unix", "unix-seqpacket", "unix-dgram", "tcp", "udp", "mq", "sysv-mq"};
+    constexpr std::array<std::string_view, 10> by_name{
+        "shm",        "pipe", "fifo", "unix", "unix-seqpacket",
+        "unix-dgram", "tcp",  "udp",  "mq",   "sysv-mq"};
     return std::ranges::find(by_name, scheme) != by_name.end();
 }
 
 route make_route(std::string_view scheme, std::string_view stem) {
+    if (scheme == "pipe") return pipe_route();
     const std::string address = address_for(scheme, stem);
     // What stays when its users have gone has to be removed; the rest goes by itself.
     return {[address] { return hawser::sender::open(address); },
@@ -63,9 +72,7 @@ route make_route(std::string_view scheme, std::string_view stem) {
 }
 
 std::uint64_t largest_message(const hawser::transport_info& about) {
-    if (about.scheme != "mq" && about.scheme != "sysv-mq" && about.scheme != "unix-dgram" &&
-        about.scheme != "unix-seqpacket")
-        return about.can.max_message;
+    if (about.scheme == "pipe") return about.can.max_message; // its ends can't be opened twice
     const route probe = make_route(about.scheme, "probe");
     auto in = probe.open_receiver().value();
     auto out = probe.open_sender().value();
