@@ -37,8 +37,9 @@ struct capabilities {
     bool drops_oldest;  // full=drop_oldest
     bool selection;     // receive by type
     bool byte_stream;   // its raw bytes can be reached (byte_stream.hpp)
+    bool permissions;   // it has an owner, a group and a mode (mode=, group=)
     bool capacity_zero;
-    bool capacity_bounded;
+    bool capacity_bounded; // capacity=N messages can be asked for
     bool capacity_unbounded;
     bool priorities;
     bool notification;

@@ -27,6 +27,7 @@ TEST_P(opening_between, c1_1_hello) {
 }
 
 TEST_P(opening, c1_2_either_end_may_come_first) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     for (const bool sender_first : {true, false}) {
         std::optional<sender> out;
         std::optional<receiver> in;
@@ -39,6 +40,7 @@ TEST_P(opening, c1_2_either_end_may_come_first) {
 }
 
 TEST_P(opening, c1_3_create_refuses_what_exists) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     const auto first = open_receiver();
     options wanted;
     wanted.create = create_policy::create;
@@ -50,6 +52,7 @@ TEST_P(opening, c1_3_create_refuses_what_exists) {
 }
 
 TEST_P(opening, c1_4_open_refuses_what_is_missing) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     options wanted;
     wanted.create = create_policy::open;
     // Who sends datagrams into a network is not told whether anybody is there.
@@ -89,6 +92,7 @@ TEST_P(opening, c1_6_another_geometry_is_already_exists) {
 }
 
 TEST_P(opening, c1_7_options_of_address_and_call_are_merged) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     options wanted;
     wanted.max_message = 777;
     auto in = receiver::open(address() + "?loans=3", as_variant(wanted)).value();
@@ -138,6 +142,7 @@ TEST_P(opening, c1_9_unknown_options_and_schemes_are_refused) {
 }
 
 TEST_P(opening, c1_10_where_tells_the_address) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     const auto in = open_receiver();
     const auto out = open_sender();
     EXPECT_EQ(in.where().name(), address());
@@ -145,6 +150,7 @@ TEST_P(opening, c1_10_where_tells_the_address) {
 }
 
 TEST_P(opening, c1_11_an_end_point_can_be_moved) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     auto in = open_receiver();
     auto first = open_sender();
     sender second = std::move(first);

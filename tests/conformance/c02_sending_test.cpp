@@ -176,6 +176,7 @@ TEST_P(sending, c2_8_values_arrive_as_values) {
 }
 
 TEST_P(sending, c2_9_what_was_sent_stays_when_the_sender_leaves) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     auto in = open_receiver();
     {
         auto out = open_sender();

@@ -209,6 +209,7 @@ TEST_P(loans, c4_9_a_loan_waits_for_memory_only) {
 }
 
 TEST_P(loans, c4_10_a_loan_may_outlive_its_sender) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     options wanted;
     if (can().observers) wanted.participants = 2;
     auto in = open_receiver(wanted);

@@ -22,10 +22,15 @@ class when_full : public contract {
     // many were not.
     std::uint64_t fill_dropping(sender& out, std::size_t size) const {
         std::uint64_t kept = 0;
+        const auto take = [&] {
+            const bool stored = out.send(numbered(kept, size)).value().stored;
+            if (stored) ++kept;
+            return stored;
+        };
         do {
-            while (out.send(numbered(kept, size)).value().stored) ++kept;
-        } while (can().crosses_machines &&
-                 descriptor_ready(out.fd().value(), out.fd_events(), 100));
+            while (take()) {
+            }
+        } while (more_room_comes(out, take));
         return kept;
     }
 };

@@ -128,6 +128,7 @@ TEST_P(timing_between, c9_6_a_far_deadline_is_never) {
 }
 
 TEST_P(timing_between, c9_7_messages_flow_however_one_waits) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     constexpr int rounds = 300;
     const barrier both_open(2);
     run_bodies(bodies(), {{"asking",

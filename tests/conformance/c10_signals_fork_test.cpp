@@ -164,6 +164,7 @@ TEST_P(after_fork, c10_4_a_child_that_ends_closes_nothing_of_its_parent) {
 }
 
 TEST_P(after_fork, c10_5_a_child_that_lives_on_keeps_nothing_of_its_parent_alive) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     HAWSER_NEEDS(can().end_of_stream, "end_of_stream");
     const beacon born;
     const beacon release;

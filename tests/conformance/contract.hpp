@@ -12,8 +12,11 @@
 // - Each test ends with nothing left: no file, no queue.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <mutex>
 #include <ostream>
 #include <span>
 #include <string>
@@ -70,6 +73,14 @@ class contract : public testing::TestWithParam<variant> {
     // What was sent waits for a receiver that comes later.
     [[nodiscard]] bool keeps() const { return can().lives != lifetime_kind::process; }
     [[nodiscard]] bool many() const { return can().many_senders && can().many_receivers; }
+    // End points can be opened as often as one likes, by address. What is inherited (pipe) has one
+    // sender and one receiver, which open_sender() and open_receiver() give.
+    [[nodiscard]] bool by_name() const { return can().needs_relation == relation_kind::none; }
+
+    // Closes what this process still has of the link, once all have started that need it.
+    void let_go() const;
+    // As the function of that name (two_bodies.hpp).
+    void run_bodies(bodies_as how, const std::vector<body>& all) const;
 
     // The test's own address, without options; another one for each stem.
     [[nodiscard]] std::string address(std::string_view stem = "") const;
@@ -100,6 +111,8 @@ class contract : public testing::TestWithParam<variant> {
     // Sends messages of `size` bytes, the number in front (numbered()), until there is no room;
     // how many there are.
     std::uint64_t fill(sender& out, std::size_t size = 8) const;
+    // After a refusal: whether there is room again by itself, which take() then takes.
+    bool more_room_comes(sender& out, const std::function<bool()>& take) const;
     // The size with which a queue without a capacity of its own is soon full.
     [[nodiscard]] std::size_t filling_size(sender& out) const;
     // A message of this number, and the number in it.
@@ -108,6 +121,7 @@ class contract : public testing::TestWithParam<variant> {
 
     // Makes the receiver hear of the sender, where only a connection tells.
     void introduce(sender& out, receiver& in) const;
+    void greet(sender& out) const; // the sender's half of it; receive_all() skips it
     // Receives until the end, or a message of no bytes where nothing tells the end: `end_all`, to
     // be called by the last of the senders.
     template <typename Use>
@@ -123,8 +137,16 @@ class contract : public testing::TestWithParam<variant> {
     void not_applicable(const std::string& reason, bool by_capability) const;
 
   private:
+    static constexpr std::string_view greeting = "it is me, the sender";
+
+    // The end of the link that is still there, once: the address of a descriptor.
+    [[nodiscard]] std::string take_end(std::size_t which) const;
+    void make_link() const;
+
     spelling spelling_;
     waiters waiters_;
+    mutable std::mutex link_mutex_;
+    mutable std::array<int, 2> link_{-1, -1}; // reading, writing; -1: taken
 };
 
 #define HAWSER_NEEDS_AS(can_do, what, by_capability)                                               \
@@ -178,6 +200,7 @@ void contract::receive_all(receiver& in, Use&& use) const {
         const auto got = in.receive();
         if (got.is(errc::closed) && can().end_of_stream) return;
         if (got.value().empty() && !can().end_of_stream) return;
+        if (got->text() == greeting) continue;
         use(*got);
     }
 }

@@ -11,7 +11,7 @@ namespace hawser::test {
 
 namespace {
 
-void run_threads(const std::vector<body>& bodies) {
+void run_threads(const std::vector<body>& bodies, const std::function<void()>& started) {
     std::vector<std::thread> threads;
     threads.reserve(bodies.size());
     for (const body& one : bodies) {
@@ -23,13 +23,15 @@ void run_threads(const std::vector<body>& bodies) {
             }
         });
     }
+    if (started) started();
     for (std::thread& thread : threads) thread.join();
 }
 
 // Ends the children in the order in which they end themselves, and stops at the first that fails.
-void run_processes(const std::vector<body>& bodies) {
+void run_processes(const std::vector<body>& bodies, const std::function<void()>& started) {
     std::vector<std::unique_ptr<child>> running;
     for (const body& one : bodies) running.push_back(std::make_unique<child>(one.name, one.act));
+    if (started) started();
     while (!running.empty()) {
         std::vector<pollfd> ends;
         for (const auto& one : running) ends.push_back({one->pidfd(), POLLIN, 0});
@@ -44,11 +46,12 @@ void run_processes(const std::vector<body>& bodies) {
 
 } // namespace
 
-void run_bodies(bodies_as how, const std::vector<body>& bodies) {
+void run_bodies(bodies_as how, const std::vector<body>& bodies,
+                const std::function<void()>& started) {
     if (how == bodies_as::threads)
-        run_threads(bodies);
+        run_threads(bodies, started);
     else
-        run_processes(bodies);
+        run_processes(bodies, started);
 }
 
 } // namespace hawser::test

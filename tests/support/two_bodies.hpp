@@ -23,6 +23,8 @@ struct body {
     std::function<void()> act;
 };
 
-void run_bodies(bodies_as how, const std::vector<body>& bodies);
+// started is called once all of them run.
+void run_bodies(bodies_as how, const std::vector<body>& bodies,
+                const std::function<void()>& started = {});
 
 } // namespace hawser::test

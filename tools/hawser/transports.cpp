@@ -29,7 +29,7 @@ struct named_flag {
     bool hawser::capabilities::*place;
 };
 
-constexpr std::array<named_flag, 25> yes_or_no{{
+constexpr std::array<named_flag, 26> yes_or_no{{
     {"both_ways", &hawser::capabilities::both_ways},
     {"many_senders", &hawser::capabilities::many_senders},
     {"many_receivers", &hawser::capabilities::many_receivers},
@@ -40,6 +40,7 @@ constexpr std::array<named_flag, 25> yes_or_no{{
     {"drops_oldest", &hawser::capabilities::drops_oldest},
     {"selection", &hawser::capabilities::selection},
     {"byte_stream", &hawser::capabilities::byte_stream},
+    {"permissions", &hawser::capabilities::permissions},
     {"capacity_zero", &hawser::capabilities::capacity_zero},
     {"capacity_bounded", &hawser::capabilities::capacity_bounded},
     {"capacity_unbounded", &hawser::capabilities::capacity_unbounded},

@@ -35,6 +35,7 @@ constexpr capabilities abilities{
     .drops_oldest = false,
     .selection = false,
     .byte_stream = true,
+    .permissions = true,
     .capacity_zero = false,
     .capacity_bounded = false, // in bytes and slots, not in messages of one's choice
     .capacity_unbounded = false,

@@ -22,6 +22,7 @@ constexpr capabilities abilities{
     .drops_oldest = false,
     .selection = false,
     .byte_stream = false,
+    .permissions = true,
     .capacity_zero = false,
     .capacity_bounded = true,
     .capacity_unbounded = false,

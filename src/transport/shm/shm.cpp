@@ -23,6 +23,7 @@ constexpr capabilities abilities{
     .drops_oldest = true,
     .selection = false,
     .byte_stream = false,
+    .permissions = true,
     .capacity_zero = false,
     .capacity_bounded = true,
     .capacity_unbounded = false,

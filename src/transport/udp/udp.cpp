@@ -231,6 +231,7 @@ constexpr capabilities abilities{
     .drops_oldest = false,
     .selection = false,
     .byte_stream = false,
+    .permissions = false,
     .capacity_zero = false,
     .capacity_bounded = false,
     .capacity_unbounded = false,

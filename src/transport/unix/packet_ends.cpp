@@ -35,6 +35,7 @@ capabilities abilities(socket_type type) noexcept {
         .drops_oldest = false,
         .selection = false,
         .byte_stream = false,
+        .permissions = true,
         .capacity_zero = false,
         .capacity_bounded = false,
         .capacity_unbounded = false,

@@ -31,6 +31,7 @@ constexpr capabilities abilities{
     .drops_oldest = false,
     .selection = false,
     .byte_stream = true,
+    .permissions = true,
     .capacity_zero = false,
     .capacity_bounded = false,
     .capacity_unbounded = false,
