@@ -118,9 +118,7 @@ result<sent> sender_end::send_with(std::span<const std::byte> bytes, const envel
     if (auto may = admit("send"); !may) return may.why();
     if (auto fits = check_size(bytes.size(), until); !fits) return fits.why();
     if (full_ != full_policy::block) until = deadline::now();
-    const auto done = repeat_until(
-        until, wait_, "send", counters_.sleeps, [&] { return attempt(bytes, with); },
-        [this] { return room(); });
+    const auto done = pass_on(bytes, with, until);
     if (!done) {
         if (to_) to_->abandon();
         if (full_ != full_policy::drop_newest || !done.is(errc::would_block)) return done.why();
@@ -129,6 +127,19 @@ result<sent> sender_end::send_with(std::span<const std::byte> bytes, const envel
     }
     counters_.sent_bytes += bytes.size();
     return sent{counters_.sent++, 0, true};
+}
+
+result<void> sender_end::pass_on(std::span<const std::byte> bytes, const envelope& with,
+                                 deadline until) {
+    const auto once = [&] { return attempt(bytes, with); };
+    if (until.is_never() && wait_ != wait_mode::spin && !again_) {
+        if (auto outcome = once(); outcome || !outcome.is(errc::would_block)) return outcome;
+        if (auto waited = to_->write_blocking(bytes, with)) {
+            ++counters_.sleeps;
+            return *std::move(waited);
+        }
+    }
+    return repeat_until(until, wait_, "send", counters_.sleeps, once, [this] { return room(); });
 }
 
 result<void> sender_end::attempt(std::span<const std::byte> bytes, const envelope& with) {

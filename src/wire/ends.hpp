@@ -44,6 +44,13 @@ class writer {
     virtual result<void> try_write(std::span<const std::byte> bytes, const envelope& with) = 0;
     // The message that would_block refused is not tried again.
     virtual void abandon() noexcept {}
+    // Waits in the kernel for room where there is no descriptor to wait on, and takes the message.
+    // After try_write said would_block, and only for deadline::never(). Nothing: it has no such
+    // call.
+    virtual std::optional<result<void>> write_blocking(std::span<const std::byte> /*bytes*/,
+                                                       const envelope& /*with*/) {
+        return std::nullopt;
+    }
     // Where to wait for room.
     [[nodiscard]] virtual waiting_point room() const noexcept = 0;
     // What try_write can take in one go from an empty facility.
@@ -111,6 +118,7 @@ class sender_end final : public hawser::detail::sending_end {
   private:
     result<void> admit(const char* operation) const;
     result<void> check_size(std::size_t size, deadline until) const;
+    result<void> pass_on(std::span<const std::byte> bytes, const envelope& with, deadline until);
     result<void> attempt(std::span<const std::byte> bytes, const envelope& with);
     result<void> connected();
     void disconnect();
