@@ -6,6 +6,7 @@
 #include "transport/fifo/fifo.hpp"
 #include "transport/mq/mq.hpp"
 #include "transport/shm/shm.hpp"
+#include "transport/sysv-mq/sysv_mq.hpp"
 #include "transport/tcp/tcp.hpp"
 #include "transport/udp/udp.hpp"
 #include "transport/unix/unix.hpp"
@@ -26,6 +27,7 @@ const std::array table{
     &tcp::transport,
     &udp::transport,
     &mq::transport,
+    &sysv_mq::transport,
 };
 
 } // namespace
