@@ -311,10 +311,11 @@ std::optional<unix_socket> parse_unix_socket(std::string_view line) {
     one.name = line.substr(1); // after one space; a name may begin with others
     constexpr std::uint64_t accepts = 0x10000;
     constexpr std::uint64_t connected = 3;
-    one.listening = (flags & accepts) != 0;
-    one.connected = state == connected;
     if (type == SOCK_DGRAM) one.type = socket_type::datagram;
     if (type == SOCK_SEQPACKET) one.type = socket_type::seqpacket;
+    one.listening = (flags & accepts) != 0;
+    // A datagram socket that somebody has connected to is in this state as well.
+    one.connected = state == connected && one.type != socket_type::datagram;
     return one;
 }
 

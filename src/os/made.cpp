@@ -16,6 +16,7 @@
 
 #include "os/file.hpp"
 #include "os/process.hpp"
+#include "os/unix_socket.hpp"
 
 namespace hawser::os {
 
@@ -164,6 +165,15 @@ unique_fd parent_of(const std::string& path, std::string& name) {
 result<bool> remove_object(const made_object& which) {
     std::string name;
     const unique_fd parent = parent_of(which.path, name);
+    // A receiver that replaces a dead socket's file holds the directory: its new one must not be
+    // taken for the old one, nor ours for its.
+    std::optional<fork_guard> held;
+    if (which.kind == made_kind::socket && parent) {
+        auto lock = lock_directory("/proc/self/fd/" + std::to_string(parent.get()));
+        if (lock.is(errc::would_block)) return false;
+        if (!lock) return lock.why();
+        held = std::move(*lock);
+    }
     struct stat raw {};
     if (!parent || ::fstatat(parent.get(), name.c_str(), &raw, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return true;

@@ -114,6 +114,9 @@ result<void> frame_writer::write_frame(std::span<const std::byte> payload, bool 
         const auto done =
             to_.write(parts, frame_written_ == 0 ? descriptors : std::span<const int>{});
         if (done.would_block()) return error{errc::would_block, "send"};
+        if (done.sys == EBADF && !descriptors.empty())
+            return error{errc::invalid_argument, "send", done.sys}.because(
+                "one of the descriptors that were to go along is not open.");
         if (done.sys != 0) return stream_failure("send", done.sys);
         frame_written_ += done.bytes;
     }

@@ -94,26 +94,32 @@ result<os::fork_guard> hold_directory(const std::string& directory) {
     }
 }
 
-// What has the path is no live socket; or the reason why it stays.
-result<void> check_stale(const os::unix_name& name) {
+// The file at the path, if it is provably a dead socket's; nothing if there is none; or the reason
+// why what is there stays.
+result<std::optional<os::file_key>> stale_file(const os::unix_name& name) {
     const auto seen = os::look_at(name.text);
-    if (!seen) return seen.is(errc::not_found) ? result<void>{} : plain(seen.why(), "open");
+    if (!seen && seen.is(errc::not_found)) return std::optional<os::file_key>{};
+    if (!seen) return plain(seen.why(), "open");
     if (!seen->is_socket) return no_socket(*seen, errc::already_exists, "open");
     switch (os::binding_of(name.text)) {
     case os::binding::unbound:
-        return {};
+        return std::optional{seen->key};
     case os::binding::bound:
         return in_use(name, "open", "End that one, or choose another name.");
     case os::binding::unknown:
         break;
     }
+    // It may have gone between the two looks.
+    const auto again = os::look_at(name.text);
+    if (!again && again.is(errc::not_found)) return std::optional<os::file_key>{};
     return error{errc::permission, "open", EACCES}.because(
         "there is a socket file that this user may not connect to, so it can't be told whether its "
         "owner lives. hawser info shows whose it is.");
 }
 
 // Removes a dead socket's file, with the directory held: whoever else wants to do the same comes
-// before or after, and then finds a live one.
+// before or after, and then finds a live one, or none. What is not there is not removed: it may be
+// there by then.
 result<void> remove_stale(const os::unix_name& name) {
     const std::string directory = directory_of(name.text);
     auto held = hold_directory(directory);
@@ -123,8 +129,11 @@ result<void> remove_stale(const os::unix_name& name) {
                          "the socket file is a leftover of a dead process, but " + directory +
                              " can't be locked for replacing it safely (" +
                              std::strerror(held.why().sys()) + "). Remove the file yourself.");
-    if (auto stale = check_stale(name); !stale) return stale;
+    const auto stale = stale_file(name);
+    if (!stale) return stale.why();
+    if (!*stale) return {};
     const auto removed = os::remove_name(name.text);
+    if (removed) os::forget_made(mailbox_directory(), **stale);
     if (removed || removed.is(errc::not_found)) return {};
     return explained(removed.why(), "open",
                      "the socket file is a leftover of a dead process, and this user may not "
@@ -146,7 +155,9 @@ result<void> bind_anew(int fd, const os::unix_name& name) {
         if (bound) return {};
         if (bound.why().sys() != EADDRINUSE) return bind_failure(name, bound.why());
         if (name.is_abstract) break;
-        if (auto stale = check_stale(name); !stale) return stale;
+        const auto stale = stale_file(name);
+        if (!stale) return stale.why();
+        if (!*stale) continue;
         if (auto removed = remove_stale(name); !removed) return removed;
     }
     return in_use(name, "open", "End that one, or choose another name.");
@@ -155,7 +166,7 @@ result<void> bind_anew(int fd, const os::unix_name& name) {
 // A receiver that must not create can't: there is nothing to receive from but what it makes.
 error refuse_to_open(const os::unix_name& name) {
     if (!name.is_abstract) {
-        if (auto stale = check_stale(name); !stale) return stale.why();
+        if (auto stale = stale_file(name); !stale) return stale.why();
     } else if (listed(name)) {
         return in_use(name, "open", "End that one, or choose another name.");
     }
@@ -231,8 +242,8 @@ bound_socket::bound_socket(os::fork_guard socket, os::unix_name name)
 
 // The file goes while the socket is still bound: until then nobody else replaces it.
 bound_socket::~bound_socket() {
-    if (os::fork_generation() != born_ || !file()) return;
-    static_cast<void>(os::remove_name(name_.text));
+    if (os::fork_generation() != born_) return;
+    if (file()) static_cast<void>(os::remove_name(name_.text));
     if (recorded_) os::forget_made(mailbox_directory(), *recorded_);
 }
 
@@ -276,7 +287,8 @@ result<std::shared_ptr<bound_socket>> take_name(const os::unix_name& name, os::s
     if (wanted.create == create_policy::open) return refuse_to_open(name);
     auto socket = os::make_unix_socket(type);
     if (!socket) return plain(socket.why(), "open");
-    os::ask_for_credentials(socket->get());
+    // A stream's are those of its connection.
+    if (type != os::socket_type::stream) os::ask_for_credentials(socket->get());
     if (auto bound = bind_anew(socket->get(), name); !bound) return bound.why();
     auto taken = std::make_shared<bound_socket>(std::move(*socket), name);
     if (auto set = taken->set_access(
