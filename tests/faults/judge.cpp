@@ -32,7 +32,7 @@ std::vector<errc> true_codes(int error) {
     case EAGAIN:
         return {errc::would_block, errc::timed_out, errc::no_space};
     case ETIMEDOUT:
-        return {errc::timed_out, errc::peer_died};
+        return {errc::timed_out, errc::peer_died, errc::not_found};
     case ENOENT:
         return {errc::not_found};
     case EEXIST:
@@ -44,7 +44,6 @@ std::vector<errc> true_codes(int error) {
     case ELOOP:
     case ENOTDIR:
     case EISDIR:
-    case ENXIO:
     case ENODEV:
     case EXDEV:
         return {errc::corrupt, errc::not_found, errc::unsupported, errc::already_exists,
@@ -55,10 +54,13 @@ std::vector<errc> true_codes(int error) {
         return {errc::unsupported};
     case EADDRNOTAVAIL:
         return {errc::not_found, errc::invalid_argument};
+    // Nobody is there; a sender waits until somebody is.
     case ECONNREFUSED:
     case ENETUNREACH:
     case EHOSTUNREACH:
-        return {errc::not_found, errc::peer_died, errc::closed};
+        return {errc::not_found, errc::peer_died, errc::closed, errc::would_block, errc::timed_out};
+    case ENXIO: // of a FIFO: nobody reads there
+        return {errc::would_block, errc::corrupt, errc::not_found, errc::unsupported};
     case ECONNRESET:
     case ECONNABORTED:
     case EPIPE:

@@ -222,9 +222,10 @@ void inject_one(trial& one, const injection& what, tally& result) {
                       call.name + ": " + bad);
 }
 
-// A lack may last; what interrupts, or asks to come again, may not, or nobody would ever get done.
+// A lack may last; what interrupts, or asks to come again (with more memory), may not, or nobody
+// would ever get done.
 bool may_last(int error) {
-    return error != EINTR && error != EAGAIN;
+    return error != EINTR && error != EAGAIN && error != E2BIG;
 }
 
 void inject_all(trial& one, const operation& op, const settings& chosen, tally& result) {

@@ -223,9 +223,14 @@ void send_when_full(stage& s) {
     const std::size_t filled = fill(s, ends.out);
     s.expect(errc::timed_out);
     const auto done = s.under_fault([&] { return ends.out.send_for("late", moment); });
-    for (std::size_t i = 0; i < filled; ++i)
-        if (s.receive(ends.in).size() != s.how().fill_bytes) wrong("an old message is torn");
-    if (done && s.receive(ends.in) != "late") wrong("another message came than was sent");
+    // On a new connection, if the old one broke, the late one may come before older ones.
+    bool late = false;
+    for (std::size_t i = 0; i < filled + (done ? 1 : 0); ++i) {
+        const std::string got = s.receive(ends.in);
+        const bool is_late = done && !late && got == "late";
+        if (is_late) late = true;
+        if (!is_late && got.size() != s.how().fill_bytes) wrong("an old message is torn");
+    }
     still_works(s, ends);
 }
 
