@@ -5,6 +5,7 @@
 #include "core/transport.hpp"
 #include "transport/fifo/fifo.hpp"
 #include "transport/mq/mq.hpp"
+#include "transport/pipe/pipe.hpp"
 #include "transport/shm/shm.hpp"
 #include "transport/sysv-mq/sysv_mq.hpp"
 #include "transport/tcp/tcp.hpp"
@@ -20,6 +21,7 @@ namespace {
 
 const std::array table{
     &shm::transport,
+    &pipes::transport,
     &fifo::transport,
     &local::stream_transport,
     &local::seqpacket_transport,

@@ -225,6 +225,7 @@ TEST_P(after_fork, c10_7_a_child_may_open_its_own) {
 }
 
 TEST_P(after_fork, c10_8_end_points_are_all_closed_with_nothing_left_open) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     open_receiver().close(); // what is opened once for the process is open now
     const auto before = open_descriptors();
     {

@@ -70,6 +70,7 @@ TEST_P(descriptor, c11_4_quiet_after_the_last_message) {
 }
 
 TEST_P(descriptor, c11_5_ready_at_the_end_of_the_stream) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     HAWSER_NEEDS(can().end_of_stream, "end_of_stream");
     auto in = open_receiver();
     auto out = open_sender();
@@ -108,6 +109,7 @@ TEST_P(descriptor, c11_6_works_in_epoll) {
 }
 
 TEST_P(descriptor, c11_7_ready_for_what_came_before_fd_was_asked_for) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     auto in = open_receiver();
     auto out = open_sender();
     out.send("x").value();

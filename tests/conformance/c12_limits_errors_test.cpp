@@ -53,6 +53,7 @@ TEST_P(limits_by_death, c12_2_slots_come_back_after_death) {
 }
 
 TEST_P(limits, c12_3_joining_and_leaving_wears_nothing_out) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     options wanted = bounded(2);
     if (can().observers) wanted.participants = 3;
     auto in = open_receiver(wanted);
@@ -93,6 +94,7 @@ TEST_P(limits, c12_4_after_close_every_call_is_refused) {
 }
 
 TEST_P(limits, c12_5_errors_name_code_operation_and_address) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
     auto in = open_receiver();
     const auto empty = in.receive_for(std::chrono::milliseconds(1));
     ASSERT_TRUE(fails_with(empty, errc::timed_out));

@@ -254,6 +254,8 @@ options contract::bounded(std::uint64_t capacity) const {
 }
 
 std::size_t contract::filling_size(sender& out) const {
+    constexpr std::size_t whole = 4000; // a pipe takes so much or nothing, and says truly when
+    if (!by_name()) return whole;
     return can().capacity_bounded ? 8 : std::min<std::size_t>(longest(out, 1U << 20U), 32768);
 }
 
