@@ -89,7 +89,7 @@ result<void> bind_socket(int fd, const unix_name& name) noexcept {
     raw_name raw;
     if (!encode(name, raw)) return failure("bind", ENAMETOOLONG);
     // The mode of the socket itself is what bind gives to the file, less the umask.
-    ::fchmod(fd, S_IWUSR);
+    if (::fchmod(fd, S_IWUSR) != 0) return failure("chmod", errno);
     if (::bind(fd, raw.get(), raw.size) != 0) return failure("bind", errno);
     return {};
 }
