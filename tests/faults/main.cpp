@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -144,8 +143,9 @@ class trial {
   private:
     // Are the calls after the n-th those of a run without a fault?
     [[nodiscard]] bool as_if_nothing(std::size_t n, const std::vector<long>& later) const {
-        return std::ranges::equal(later, targets_ | std::views::drop(n + 1), {}, {},
-                                  &target::number);
+        const auto rest = targets_.begin() + static_cast<std::ptrdiff_t>(n) + 1;
+        return std::equal(later.begin(), later.end(), rest, targets_.end(),
+                          [](long number, const target& one) { return number == one.number; });
     }
 
     std::string run(const chooser& choose, bool faulty) {
