@@ -33,11 +33,11 @@ crowd::crowd(os::poll_set polled, int listening_fd, acceptor accept) noexcept
     : polled_(std::move(polled)), accept_(std::move(accept)), listening_fd_(listening_fd) {}
 
 waiting_point crowd::arrival() const noexcept {
-    return {polled_.fd(), POLLIN, paused_ ? look_again_ns : 0};
+    return {polled_.fd(), POLLIN, paused_ || !unwatched_.empty() ? look_again_ns : 0};
 }
 
 bool crowd::has_more() const noexcept {
-    return !with_more_.empty() || (had_members_ && members_.empty());
+    return !with_more_.empty() || !unwatched_.empty() || (had_members_ && members_.empty());
 }
 
 result<void> crowd::try_read(received& into, const selection& which) {
@@ -68,6 +68,7 @@ result<void> crowd::read_buffered(received& into, const selection& which) {
 
 result<void> crowd::read_ready(received& into, const selection& which) {
     result<void> refused = paused_ ? accept_all() : result<void>{};
+    watch_the_unwatched();
     token member = listening;
     while (polled_.next_ready(member)) {
         if (member == listening) {
@@ -81,7 +82,20 @@ result<void> crowd::read_ready(received& into, const selection& which) {
         if (!outcome.is(errc::would_block)) return outcome;
     }
     if (!refused) return refused;
-    return error{errc::would_block, "receive"};
+    return unwatched_.empty() ? error{errc::would_block, "receive"} : read_buffered(into, which);
+}
+
+// What could not be watched – the kernel had no memory for it – is asked each time instead, as long
+// as that is so.
+void crowd::watch_the_unwatched() {
+    std::erase_if(unwatched_, [this](token name) {
+        const auto found = members_.find(name);
+        if (found == members_.end()) return true;
+        if (polled_.add(found->second->arrival().fd, POLLIN, name)) return true;
+        std::erase(with_more_, name);
+        with_more_.push_back(name);
+        return false;
+    });
 }
 
 result<void> crowd::accept_all() {
@@ -91,7 +105,7 @@ result<void> crowd::accept_all() {
         if (paused_) paused_ = !polled_.add(listening_fd_, POLLIN, listening);
         if (!taken) return {};
         const token name = next_++;
-        if (auto added = polled_.add((*taken)->arrival().fd, POLLIN, name); !added) return added;
+        if (!polled_.add((*taken)->arrival().fd, POLLIN, name)) unwatched_.push_back(name);
         members_.emplace(name, std::move(*taken));
         had_members_ = true;
     }

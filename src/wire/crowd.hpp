@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "wire/ends.hpp"
 
@@ -37,6 +38,7 @@ class crowd final : public reader {
 
     result<void> read_buffered(received& into, const selection& which);
     result<void> read_ready(received& into, const selection& which);
+    void watch_the_unwatched();
     result<void> accept_all();
     result<void> pause(const error& why);
     result<void> read_from(token which, received& into, const selection& how);
@@ -44,7 +46,8 @@ class crowd final : public reader {
     os::poll_set polled_;
     acceptor accept_;
     std::map<token, std::unique_ptr<reader>> members_;
-    std::deque<token> with_more_; // members that have read further than they have given
+    std::vector<token> unwatched_; // members that are not in polled_
+    std::deque<token> with_more_;  // members that have read further than they have given
     token next_ = listening + 1;
     unsigned since_look_ = 0;
     int listening_fd_;

@@ -165,20 +165,23 @@ result<void> sender_end::connected() {
     auto made = again_();
     if (!made) return made.why();
     to_ = std::move(*made);
-    if (polled_) watch();
+    if (polled_) static_cast<void>(watch());
     return {};
 }
 
 void sender_end::disconnect() {
     if (polled_ && to_) polled_->remove(to_->room().fd);
     to_.reset();
-    if (polled_) watch();
+    if (polled_) static_cast<void>(watch());
 }
 
-// What fd() watches: the connection, or the time to look for one again.
-void sender_end::watch() {
-    ticker_->every_ns(to_ ? 0 : tick_ns);
-    if (to_) static_cast<void>(polled_->add(to_->room().fd, to_->room().events, token_facility));
+// What fd() watches: the connection, or the time to look again – for a connection, or for a way to
+// watch the one there is.
+result<void> sender_end::watch() {
+    result<void> watched;
+    if (to_) watched = polled_->add(to_->room().fd, to_->room().events, token_facility);
+    ticker_->every_ns(to_ && watched ? 0 : tick_ns);
+    return watched;
 }
 
 waiting_point sender_end::room() const noexcept {
@@ -219,7 +222,11 @@ result<int> sender_end::fd() {
     if (auto added = polled->add(ticker->fd(), POLLIN, token_other); !added) return added.why();
     polled_.emplace(std::move(*polled));
     ticker_.emplace(std::move(*ticker));
-    watch();
+    if (auto watched = watch(); !watched) {
+        polled_.reset();
+        ticker_.reset();
+        return watched.why();
+    }
     return polled_->fd();
 }
 

@@ -122,7 +122,7 @@ class sender_end final : public hawser::detail::sending_end {
     result<void> attempt(std::span<const std::byte> bytes, const envelope& with);
     result<void> connected();
     void disconnect();
-    void watch();
+    result<void> watch();
     [[nodiscard]] waiting_point room() const noexcept;
 
     std::unique_ptr<writer> to_;
