@@ -12,8 +12,10 @@ namespace {
 
 // What change() was asked for besides those that it can do; "" if nothing.
 std::string other_than(const options& wanted, std::span<const std::string_view> possible) {
-    constexpr std::array<std::string_view, 7> settings{
-        "capacity", "max_message", "max_memory", "participants", "mode", "group", "history"};
+    constexpr std::array<std::string_view, 15> settings{
+        "capacity", "max_message", "max_memory", "participants", "loans",
+        "sharing",  "order",       "full",       "delivery",     "wait",
+        "create",   "mode",        "group",      "history",      "persist"};
     for (const std::string_view name : settings) {
         std::string given = hawser::detail::option_text(wanted, name);
         if (!given.empty() && std::ranges::find(possible, name) == possible.end()) return given;
