@@ -183,11 +183,15 @@ TEST_P(sending, c2_9_what_was_sent_stays_when_the_sender_leaves) {
         out.send("one").value();
         out.close();
     }
-    open_sender().send("two").value();
+    std::vector<std::string> due{"one"};
+    if (can().many_senders) {
+        open_sender().send("two").value();
+        due.emplace_back("two");
+    }
     std::vector<std::string> texts;
-    for (int i = 0; i < 2; ++i) texts.emplace_back(in.receive().value().text());
+    while (texts.size() < due.size()) texts.emplace_back(in.receive().value().text());
     std::sort(texts.begin(), texts.end());
-    EXPECT_EQ(texts, (std::vector<std::string>{"one", "two"}));
+    EXPECT_EQ(texts, due);
     EXPECT_TRUE(drain(in).empty());
 }
 
