@@ -22,10 +22,11 @@ enum class survival_kind : std::uint8_t { neither, sender, receiver, both };
 struct capabilities {
     boundary_kind boundaries;
     ordering_kind ordering;
-    lifetime_kind lives;            // what keeps it and what is in it
-    relation_kind needs_relation;   // must the processes be related?
-    survival_kind survives_kill_of; // whose kill -9 leaves the others working with nothing lost
-    std::uint64_t max_message;      // bytes, the most that can be asked for
+    lifetime_kind lives;             // what keeps it and what is in it
+    relation_kind needs_relation;    // must the processes be related?
+    survival_kind survives_kill_of;  // whose kill -9 leaves the others working with nothing lost
+    std::uint64_t max_message;       // bytes, the most that can be asked for
+    bool max_message_varies = false; // it is what a setting of this system allows (sysctl)
     bool both_ways;
     bool many_senders;   // at the same time
     bool many_receivers; // at the same time; each message goes to one of them

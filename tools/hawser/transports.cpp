@@ -29,7 +29,8 @@ struct named_flag {
     bool hawser::capabilities::*place;
 };
 
-constexpr std::array<named_flag, 26> yes_or_no{{
+constexpr std::array<named_flag, 27> yes_or_no{{
+    {"max_message_varies", &hawser::capabilities::max_message_varies},
     {"both_ways", &hawser::capabilities::both_ways},
     {"many_senders", &hawser::capabilities::many_senders},
     {"many_receivers", &hawser::capabilities::many_receivers},
@@ -92,6 +93,11 @@ bool print_text(const context& here) {
 
 // ---- the table of the README --------------------------------------------------------------------
 
+// The same on every machine.
+std::string largest_message(const hawser::capabilities& can) {
+    return can.max_message_varies ? "by sysctl" : human_size(can.max_message);
+}
+
 std::string who(const hawser::capabilities& can) {
     return fmt::format("{} → {}", can.many_senders ? "many" : "one",
                        can.many_receivers ? "many" : "one");
@@ -126,7 +132,7 @@ bool print_markdown() {
         text += fmt::format("| `{}` | {} | {} | {} | {} | {} | {} | {} |\n", each.syntax,
                             each.facility, hawser::name_of(each.can.ordering), who(each.can),
                             each.can.end_of_stream ? "yes" : "no", hawser::name_of(each.can.lives),
-                            human_size(each.can.max_message), extras(each.can));
+                            largest_message(each.can), extras(each.can));
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
            std::fflush(stdout) == 0;
 }

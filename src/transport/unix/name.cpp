@@ -35,8 +35,7 @@ std::string directory_of(const std::string& path) {
 }
 
 bool is_missing(const std::string& directory) {
-    std::error_code ignored;
-    return !std::filesystem::exists(directory, ignored);
+    return os::look_at(directory).is(errc::not_found);
 }
 
 // The socket that has the name, by the kernel's list: never by connecting, which its owner would
@@ -232,11 +231,11 @@ result<os::unix_name> name_in(const address& where, const char* operation) {
 
 // ---- a bound socket -----------------------------------------------------------------------------
 
-bound_socket::bound_socket(os::fork_guard socket, os::unix_name name)
-    : socket_(std::move(socket)), name_(std::move(name)), born_(os::fork_generation()) {
+bound_socket::bound_socket(os::fork_guard socket, os::unix_name name,
+                           std::optional<os::file_key> file)
+    : socket_(std::move(socket)), name_(std::move(name)), key_(file), born_(os::fork_generation()) {
     if (name_.is_abstract) return;
     name_.text = absolute(name_.text);
-    if (const auto seen = os::look_at(name_.text)) key_ = seen->key;
     if (const auto noted = os::note_made(mailbox_directory(), name_.text)) recorded_ = *noted;
 }
 
@@ -247,11 +246,10 @@ bound_socket::~bound_socket() {
     if (recorded_) os::forget_made(mailbox_directory(), *recorded_);
 }
 
-std::optional<os::file_seen> bound_socket::file() const {
-    if (!key_) return std::nullopt;
-    const auto seen = os::look_at(name_.text);
-    if (!seen || !(seen->key == *key_)) return std::nullopt;
-    return *seen;
+result<os::file_seen> bound_socket::file() const {
+    auto seen = key_ ? os::look_at(name_.text) : error{errc::not_found, "open", ENOENT};
+    if (seen && seen->key != *key_) return error{errc::not_found, "open", ENOENT};
+    return seen;
 }
 
 result<void> bound_socket::set_access(std::optional<std::uint32_t> mode,
@@ -270,9 +268,10 @@ result<void> bound_socket::set_access(std::optional<std::uint32_t> mode,
         gid = *found;
     }
     const auto seen = file();
-    if (!seen)
+    if (seen.is(errc::not_found))
         return error{errc::not_found, "open"}.because(
             "somebody has removed the socket's file, or put another one in its place.");
+    if (!seen) return plain(seen.why(), "open");
     if (auto set = os::set_file_access(name_.text, mode.value_or(seen->mode), gid); !set)
         return explained(set.why(), "open",
                          "the socket file could not be given its mode and group: " +
@@ -280,6 +279,20 @@ result<void> bound_socket::set_access(std::optional<std::uint32_t> mode,
                              ". A group must be one of yours.");
     return {};
 }
+
+namespace {
+
+// The file that was bound just now. While its socket lives nobody else takes its place, so it can
+// be removed where it can't be looked at.
+result<std::optional<os::file_key>> file_of(const os::unix_name& name) {
+    if (name.is_abstract) return std::optional<os::file_key>{};
+    const auto seen = os::look_at(name.text);
+    if (seen) return std::optional{seen->key};
+    static_cast<void>(os::remove_name(name.text));
+    return plain(seen.why(), "open");
+}
+
+} // namespace
 
 result<std::shared_ptr<bound_socket>> take_name(const os::unix_name& name, os::socket_type type,
                                                 const options& wanted) {
@@ -290,7 +303,9 @@ result<std::shared_ptr<bound_socket>> take_name(const os::unix_name& name, os::s
     // A stream's are those of its connection.
     if (type != os::socket_type::stream) os::ask_for_credentials(socket->get());
     if (auto bound = bind_anew(socket->get(), name); !bound) return bound.why();
-    auto taken = std::make_shared<bound_socket>(std::move(*socket), name);
+    auto file = file_of(name);
+    if (!file) return file.why();
+    auto taken = std::make_shared<bound_socket>(std::move(*socket), name, *file);
     if (auto set = taken->set_access(
             name.is_abstract ? std::nullopt : std::optional{wanted.mode.value_or(default_mode)},
             wanted.group);

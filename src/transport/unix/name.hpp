@@ -25,7 +25,7 @@ result<os::unix_name> name_in(const address& where, const char* operation);
 // A socket that has a name. Destroying it removes its file, if the path still leads to that.
 class bound_socket {
   public:
-    bound_socket(os::fork_guard socket, os::unix_name name);
+    bound_socket(os::fork_guard socket, os::unix_name name, std::optional<os::file_key> file);
     ~bound_socket();
     bound_socket(const bound_socket&) = delete;
     bound_socket& operator=(const bound_socket&) = delete;
@@ -34,8 +34,8 @@ class bound_socket {
     // Of the file; unsupported for an abstract name, which has none.
     result<void> set_access(std::optional<std::uint32_t> mode,
                             const std::optional<std::string>& group) const;
-    // What is at the path, if it is ours still.
-    [[nodiscard]] std::optional<os::file_seen> file() const;
+    // What is at the path. Errors: not_found (it is not ours any more) · those of looking.
+    [[nodiscard]] result<os::file_seen> file() const;
 
   private:
     os::fork_guard socket_;

@@ -25,6 +25,7 @@ capabilities abilities(socket_type type) noexcept {
         .needs_relation = relation_kind::none,
         .survives_kill_of = survival_kind::sender,
         .max_message = largest_settable_packet(),
+        .max_message_varies = true,
         .both_ways = false,
         .many_senders = true,
         .many_receivers = false,

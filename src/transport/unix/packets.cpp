@@ -21,7 +21,8 @@ constexpr std::size_t direct_bytes = 64UL * 1024;
 
 std::uint64_t packet_limit(int fd) noexcept {
     const std::uint64_t bytes = os::buffer_bytes(fd, os::socket_buffer::sending);
-    return std::min(bytes - std::min(bytes, kept_bytes), largest_packet);
+    // Where the kernel does not tell, it will say so of each message.
+    return bytes > kept_bytes ? std::min(bytes - kept_bytes, largest_packet) : largest_packet;
 }
 
 } // namespace
