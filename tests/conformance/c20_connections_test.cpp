@@ -208,4 +208,56 @@ TEST_P(connections, c20_7_a_send_that_timed_out_in_the_middle_leaves_the_stream_
     }
 }
 
+TEST_P(connections, c20_8_a_receiver_tells_the_port_that_it_got) {
+    HAWSER_NEEDS(can().crosses_machines, "crosses_machines");
+    const std::string any = address().substr(0, address().rfind(':')) + ":0";
+    auto in = receiver::open(any).value();
+    const std::string where = in.where().name();
+    EXPECT_NE(where, any);
+    auto out = sender::open(where).value();
+    out.send("found").value();
+    EXPECT_EQ(in.receive().value().text(), "found");
+}
+
+TEST_P(connections, c20_9_nothing_is_left_when_all_have_closed) {
+    HAWSER_NEEDS(by_name(), "needs_relation");
+    for (const bool receiver_first : {true, false}) {
+        auto in = open_receiver();
+        auto out = open_sender();
+        introduce(out, in);
+        if (receiver_first) in.close();
+        out.close();
+        in.close();
+        expect_missing();
+    }
+}
+
+TEST_P(connections_by_death, c20_10_a_sender_that_stops_in_the_middle_is_in_nobodys_way) {
+    HAWSER_NEEDS(can().many_senders, "many_senders");
+    HAWSER_NEEDS(can().reliable, "reliable");
+    child stopped("stopped", [&] {
+        auto out = open_sender();
+        const std::size_t size = longest(out, 4U << 20U);
+        for (std::uint64_t i = 0;; ++i) out.send(numbered(i, size)).value();
+    });
+    auto in = open_receiver();
+    EXPECT_EQ(number_in(in.receive().value()), 0U);
+    until_waiting(participant_role::sender);
+    stopped.stop();
+    auto out = open_sender();
+    while (in.try_receive()) { // what it sent before
+    }
+    for (int i = 0; i < 100; ++i) {
+        out.send("goes on").value();
+        auto got = in.receive().value();
+        while (got.text() != "goes on") got = in.receive().value();
+    }
+    stopped.go_on();
+    stopped.kill();
+    out.send("after its death").value();
+    const heard rest = hear_up_to(in, "after its death");
+    EXPECT_LE(rest.peer_died, 1U);
+    EXPECT_EQ(rest.corrupt, 0U);
+}
+
 } // namespace hawser::test

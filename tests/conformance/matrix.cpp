@@ -121,19 +121,23 @@ void matrix::print_chapters() const {
         }
     }
     if (chapters.empty()) return;
-    std::printf("matrix: bullets passed/not applicable/failed\nmatrix: %-5s", "");
+    const auto width_of = [](const transport_info& one) { // of a column: 154/31/0 fits in 9
+        return static_cast<int>(std::max<std::size_t>(one.scheme.size(), 9));
+    };
+    std::printf("matrix: bullets passed/not applicable/failed\nmatrix: %-4s", "");
     for (const transport_info& one : transports())
-        std::printf(" %14s", std::string(one.scheme).c_str());
+        std::printf(" %*s", width_of(one), std::string(one.scheme).c_str());
     std::printf("\n");
     for (const auto& [chapter, cells] : chapters) {
-        std::printf("matrix: %-5s", chapter == 0 ? "all" : ("C" + std::to_string(chapter)).c_str());
+        std::printf("matrix: %-4s", chapter == 0 ? "all" : ("C" + std::to_string(chapter)).c_str());
         for (const transport_info& one : transports()) {
             const auto found = cells.find(std::string(one.scheme));
             const count sum = found == cells.end() ? count{} : found->second;
-            std::printf(" %14s", (std::to_string(sum.passed) + "/" +
-                                  std::to_string(sum.ruled_out + sum.unknown) + "/" +
-                                  std::to_string(sum.failed))
-                                     .c_str());
+            std::printf(" %*s", width_of(one),
+                        (std::to_string(sum.passed) + "/" +
+                         std::to_string(sum.ruled_out + sum.unknown) + "/" +
+                         std::to_string(sum.failed))
+                            .c_str());
         }
         std::printf("\n");
     }
