@@ -143,6 +143,10 @@ result<void> queue_reader::notify(const notification& how) {
     auto started = notifier::start(queue_, how);
     if (!started) return started.why();
     notifier_ = std::move(*started);
+    if (auto begun = notifier_->begin(); !begun) {
+        notifier_.reset();
+        return begun;
+    }
     return {};
 }
 

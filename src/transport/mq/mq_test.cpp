@@ -121,6 +121,7 @@ TEST_F(Mq, AnExistingQueueIsTakenAsItIsOrRefused) {
 }
 
 TEST_F(Mq, ModeAndGroupAreExactWhateverTheUmask) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     child other("umask", [&] {
         for (const mode_t mask : {mode_t{0}, mode_t{077}, mode_t{0777}}) {
             ::umask(mask);
@@ -143,6 +144,7 @@ TEST_F(Mq, ModeAndGroupAreExactWhateverTheUmask) {
 }
 
 TEST_F(Mq, AGroupThatOneMayNotGiveMakesNothing) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
     child other("nobody", [&] {
         ASSERT_EQ(::setregid(65534, 65534), 0);
@@ -190,6 +192,7 @@ TEST_F(Mq, ModeAndGroupCanBeChangedAndNothingElse) {
 }
 
 TEST_F(Mq, WhoDoesNotOwnItChangesNothing) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
     options open_to_all;
     open_to_all.mode = 0666;
@@ -322,6 +325,7 @@ TEST_F(Mq, EndPointsAreNonBlockingEachForItself) {
 }
 
 TEST_F(Mq, AMessageTakenByAKilledReceiverIsLostAndTheOthersStay) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto out = open_sender(shaped(4, 16));
     const test::beacon taken;
     child other("receiver", [&] {
@@ -341,6 +345,7 @@ TEST_F(Mq, AMessageTakenByAKilledReceiverIsLostAndTheOthersStay) {
 }
 
 TEST_F(Mq, AReceiverKilledWhileItWaitsTakesNothingAlong) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     const test::beacon there;
     child other("receiver", [&] {
         auto in = open_receiver(shaped(4, 16));
@@ -402,6 +407,7 @@ TEST_F(Mq, RemovedByForceItGoesOnForThoseWhoHaveIt) {
 // ---- limits -------------------------------------------------------------------------------------
 
 TEST_F(Mq, MemoryOfAllQueuesIsLimitedAndNamed) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     child other("limited", [&] {
         const rlimit little{50'000, 50'000};
         ASSERT_EQ(::setrlimit(RLIMIT_MSGQUEUE, &little), 0);
@@ -413,6 +419,7 @@ TEST_F(Mq, MemoryOfAllQueuesIsLimitedAndNamed) {
 }
 
 TEST_F(Mq, DescriptorsAreLimitedAndNamed) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     child other("limited", [&] {
         const rlimit few{3, 3};
         ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
@@ -422,6 +429,7 @@ TEST_F(Mq, DescriptorsAreLimitedAndNamed) {
 }
 
 TEST_F(Mq, AQueueThatIsTooLargeForTheSystemNamesItsLimits) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     child other("unprivileged", [&] {
         if (::geteuid() == 0) {
             ASSERT_EQ(::setregid(65534, 65534), 0);
@@ -444,6 +452,7 @@ void write_setting(const std::string& path, const std::string& value) {
 }
 
 TEST_F(Mq, TheNumberOfQueuesIsLimitedAndNamed) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can make an IPC namespace of its own";
     child other("namespace", [&] {
         ASSERT_EQ(::unshare(CLONE_NEWIPC), 0);
@@ -462,6 +471,7 @@ TEST_F(Mq, TheNumberOfQueuesIsLimitedAndNamed) {
 }
 
 TEST_F(Mq, WithoutPermissionItSaysSo) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
     const auto out = open_sender();
     child other("nobody", [&] {

@@ -151,6 +151,7 @@ void notifier::watch::stop() {
 }
 
 void notifier::watch::run() {
+    { const std::lock_guard until_begun(os::fork_safe_mutex()); }
     for (;;) {
         const std::int64_t until_ns = outside_ ? os::monotonic_ns() + try_again_ns : for_ever;
         os::wait_for(polled_.fd(), POLLIN, until_ns);
@@ -236,6 +237,12 @@ result<void> notifier::start_call(const notification& how) {
     if (!made) return made.why();
     if (auto enrolled = (*made)->enroll(); !enrolled) return enrolled;
     watch_ = std::move(*made);
+    return {};
+}
+
+result<void> notifier::begin() {
+    if (!watch_) return {};
+    const std::lock_guard hold(os::fork_safe_mutex()); // the first thing that the thread waits for
     auto started = os::start_quiet_thread([running = watch_] { running->run(); });
     if (!started) return started.why(); // the destructor takes the registration back
     thread_ = std::make_unique<std::thread>(std::move(*started));

@@ -30,6 +30,9 @@ class notifier {
     // unsupported · system.
     static result<std::unique_ptr<notifier>> start(std::shared_ptr<os::posix_queue_end> queue,
                                                    const notification& how);
+    // Begins to make the calls; the notifier is where its owner looks for it by now, for a call may
+    // stop or destroy it. Errors: no_space (no thread is left).
+    result<void> begin();
     ~notifier();
     notifier(const notifier&) = delete;
     notifier& operator=(const notifier&) = delete;

@@ -189,6 +189,7 @@ TEST_F(MqNotify, ImpossibleRegistrationsAreRefused) {
 }
 
 TEST_F(MqNotify, OnlyOneIsToldAndTheOtherHearsWhoItIs) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto in = open_receiver();
     in.notify(by_call([] {})).value();
     auto second = open_receiver();
@@ -235,6 +236,7 @@ TEST_F(MqNotify, StoppingAndClosingFreeTheRegistration) {
 }
 
 TEST_F(MqNotify, AKilledRegistrantFreesIt) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto in = open_receiver();
     const beacon there;
     child other("registrant", [&] {
@@ -311,25 +313,31 @@ TEST_F(MqNotify, ClosingAnotherEndOfTheQueueKeepsTheSignal) {
 TEST_F(MqNotify, ACallMayStopItselfAndDestroyItsReceiver) {
     auto out = open_sender();
     const beacon told;
+    std::atomic<bool> here{true}; // the receiver is the call's from the message on
     std::optional<receiver> in = open_receiver();
     in->notify(by_call(
                    [&] {
+                       EXPECT_FALSE(here);
                        EXPECT_TRUE(in->stop_notifying());
                        told.raise();
                    },
                    true))
         .value();
+    here = false;
     out.send("x").value();
     told.wait();
     EXPECT_EQ(registered(), 0);
+    here = true;
     drain(*in);
     in->notify(by_call(
                    [&] {
+                       EXPECT_FALSE(here);
                        in.reset();
                        told.raise();
                    },
                    true))
         .value();
+    here = false;
     out.send("x").value();
     told.wait();
     EXPECT_FALSE(in);
@@ -436,6 +444,7 @@ TEST_F(MqNotify, NothingIsMissedWhileOthersCome) {
 
 // Whoever is quicker keeps it; a persistent one gets it back afterwards and catches up.
 TEST_F(MqNotify, APersistentCallComesBackAfterAnotherProcessHadIt) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto out = open_sender();
     const beacon theirs;
     const beacon may_end;

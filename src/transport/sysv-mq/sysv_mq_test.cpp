@@ -149,6 +149,7 @@ TEST(SysvMqKeys, WrongOnesSayTheRightSpelling) {
 }
 
 TEST(SysvMqKeys, APrivateQueueIsFoundByItsId) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto out = sender::open("sysv-mq:private").value();
     const std::string address = out.where().to_text();
     EXPECT_EQ(address.substr(0, 11), "sysv-mq:id=");
@@ -169,6 +170,7 @@ TEST(SysvMqKeys, APrivateQueueIsFoundByItsId) {
 // ---- opening ------------------------------------------------------------------------------------
 
 TEST_F(SysvMq, ModeAndGroupAreExactWhateverTheUmask) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     child other("umask", [&] {
         for (const mode_t mask : {mode_t{0}, mode_t{077}, mode_t{0777}}) {
             ::umask(mask);
@@ -206,6 +208,7 @@ TEST_F(SysvMq, MaxMemoryIsTheSizeOfTheQueue) {
 }
 
 TEST_F(SysvMq, WithoutPermissionItSaysSo) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
     options wanted;
     wanted.mode = 0622; // others may send
@@ -451,6 +454,7 @@ TEST_F(SysvMq, ANewQueueIsNotDisturbedByEndsOfTheOldOne) {
 }
 
 TEST_F(SysvMq, AReceiverKilledWhileItWaitsTakesNothingAlong) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto out = open_sender();
     child other("receiver", [&] { static_cast<void>(open_receiver().receive()); });
     until_asleep_in(other.pid(), other.pid(), SYS_msgrcv);
@@ -460,6 +464,7 @@ TEST_F(SysvMq, AReceiverKilledWhileItWaitsTakesNothingAlong) {
 }
 
 TEST_F(SysvMq, ASenderKilledWhileItWaitsHasSentNothing) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto out = open_sender(with_memory(4));
     auto in = open_receiver();
     out.send("full").value();
@@ -471,6 +476,7 @@ TEST_F(SysvMq, ASenderKilledWhileItWaitsHasSentNothing) {
 }
 
 TEST_F(SysvMq, AMessageTakenByAKilledReceiverIsLostAndTheOthersStay) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     auto out = open_sender();
     const beacon taken;
     child other("receiver", [&] {
@@ -554,6 +560,7 @@ TEST_F(SysvMq, InspectionTellsSizeDepthAndUse) {
 }
 
 TEST_F(SysvMq, RemovalRefusesWhileTheLastUserLives) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     const beacon sent;
     const beacon may_end;
     child other("sender", [&] {
@@ -590,6 +597,7 @@ TEST_F(SysvMq, ALargerMessageThanTheSystemHasIsRefused) {
 }
 
 TEST_F(SysvMq, MoreMemoryThanTheSystemGivesIsRefusedAndNamed) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     child other("unprivileged", [&] {
         if (::geteuid() == 0) become_nobody();
         msginfo limits{};
@@ -606,6 +614,7 @@ TEST_F(SysvMq, MoreMemoryThanTheSystemGivesIsRefusedAndNamed) {
 }
 
 TEST_F(SysvMq, TheNumberOfQueuesIsLimitedAndNamed) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can make an IPC namespace of its own";
     child other("namespace", [&] {
         ASSERT_EQ(::unshare(CLONE_NEWIPC), 0);
@@ -621,6 +630,7 @@ TEST_F(SysvMq, TheNumberOfQueuesIsLimitedAndNamed) {
 }
 
 TEST_F(SysvMq, MessagesStayWholeWhenTheLimitMoves) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under ThreadSanitizer";
     if (::geteuid() != 0) GTEST_SKIP() << "only root can make an IPC namespace of its own";
     child other("namespace", [&] {
         ASSERT_EQ(::unshare(CLONE_NEWIPC), 0);
