@@ -1,9 +1,11 @@
 // hawser receive: messages become lines, bytes, frames or JSON on stdout.
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 #include "flags.hpp"
 #include "output/error.hpp"
 #include "output/human.hpp"
+#include "raw_bytes.hpp"
 #include "receive_output.hpp"
 #include "terminal/signals.hpp"
 #include "terminal/terminal.hpp"
@@ -46,7 +49,24 @@ struct receive_flags {
     bool nul = false;
     bool jsonl = false;
     bool verbose = false;
+    raw_flags raw;
+    std::string type;
 };
+
+// "3", "<=3", "!=3", "any"; nothing where it is none of these.
+std::optional<hawser::selection> parse_selection(std::string_view text) {
+    using rule = hawser::selection::rule;
+    if (text.empty()) return hawser::selection{};
+    if (text == "any") return hawser::selection{rule::in_order, 0};
+    hawser::selection which{rule::exactly, 0};
+    if (text.starts_with("<=")) which.by = rule::up_to;
+    if (text.starts_with("!=")) which.by = rule::not_this;
+    if (which.by != rule::exactly) text.remove_prefix(2);
+    const auto [stop, bad] = std::from_chars(text.data(), text.data() + text.size(), which.type);
+    if (bad != std::errc{} || stop != text.data() + text.size() || which.type < 1)
+        return std::nullopt;
+    return which;
+}
 
 format format_of(const receive_flags& flags) {
     struct spelling {
@@ -68,8 +88,9 @@ format format_of(const receive_flags& flags) {
 
 class receiving {
   public:
-    receiving(const context& here, const receive_flags& flags, hawser::receiver in)
-        : here_(here), flags_(flags), in_(std::move(in)),
+    receiving(const context& here, const receive_flags& flags, hawser::receiver in,
+              const hawser::selection& which)
+        : here_(here), flags_(flags), in_(std::move(in)), which_(which),
           out_(here, format_of(flags),
                flags.release == "taken" ? release_when::taken : release_when::written),
           progress_(!is_terminal(stream::out)) {}
@@ -87,6 +108,7 @@ class receiving {
     const context& here_;
     const receive_flags& flags_;
     hawser::receiver in_;
+    hawser::selection which_;
     message_output out_;
     progress progress_;
     std::uint64_t messages_ = 0;
@@ -101,7 +123,7 @@ class receiving {
 
 int receiving::run() {
     while (!is_over()) {
-        auto got = in_.try_receive();
+        auto got = in_.receive_selected(which_, hawser::deadline::now());
         if (take(got)) continue;
         if (got.is(hawser::errc::would_block)) {
             out_.flush();
@@ -172,7 +194,7 @@ void receiving::wait() {
                            "hawser ls");
         return;
     }
-    auto got = in_.receive_for(left);
+    auto got = in_.receive_selected(which_, hawser::deadline::after(left));
     if (take(got) || got.is(hawser::errc::timed_out) || got.is(hawser::errc::interrupted)) return;
     end(got.why());
 }
@@ -193,10 +215,18 @@ void receiving::report() const {
 }
 
 int run_receive(const context& here, const receive_flags& flags) {
+    if (flags.raw.on)
+        return receive_raw(
+            here, {flags.address, flags.wanted, flags.raw, flags.timeout, {}, {}, flags.verbose});
+    const auto which = parse_selection(flags.type);
+    if (!which)
+        return fail_usage(here,
+                          "--type is 3 (of this type), <=3 (the lowest up to it), !=3 (of any "
+                          "other) or any (the oldest)");
     catch_signals();
     auto in = hawser::receiver::open(flags.address, flags.wanted);
     if (!in) return fail(here, in.why());
-    return receiving(here, flags, std::move(*in)).run();
+    return receiving(here, flags, std::move(*in), *which).run();
 }
 
 void add_endings(CLI::App* verb, receive_flags& flags) {
@@ -234,6 +264,23 @@ void add_formats(CLI::App* verb, receive_flags& flags) {
     verb->add_flag("-v,--verbose", flags.verbose, "say on stderr how much came")->group(group);
 }
 
+// What is received: not every message, or no messages at all.
+void add_sources(CLI::App* verb, receive_flags& flags) {
+    CLI::Option* const type =
+        verb->add_option("--type", flags.type,
+                         "only System V messages of type 3, up to it (<=3), of any other (!=3), or "
+                         "any in the order of sending")
+            ->type_name("N|<=N|!=N|any");
+    CLI::Option* const raw =
+        add_raw(verb, flags.raw,
+                "the bytes as they come, without messages, from a stream (a FIFO, a pipe, a "
+                "socket, a terminal); takes one connection on a socket");
+    raw->excludes(type);
+    for (const char* other :
+         {"--count", "--for", "--idle", "--format", "--null", "--jsonl", "--release"})
+        raw->excludes(verb->get_option(other));
+}
+
 } // namespace
 
 void add_receive(CLI::App& app, context& here) {
@@ -243,6 +290,7 @@ void add_receive(CLI::App& app, context& here) {
     add_address(verb, flags->address);
     add_endings(verb, *flags);
     add_formats(verb, *flags);
+    add_sources(verb, *flags);
     add_options(verb, flags->wanted);
     verb->callback([=, &here] {
         here.json = format_of(*flags) == format::json;

@@ -109,6 +109,10 @@ void message_output::put_json(const hawser::message& taken) {
     line["sequence"] = taken.sequence();
     line["redelivered"] = taken.redelivered();
     line["bytes"] = taken.size();
+    if (taken.priority() != 0) line["priority"] = taken.priority();
+    if (taken.type() != 0) line["type"] = taken.type();
+    if (const auto from = taken.sender())
+        line["sender"] = {{"pid", from->pid}, {"uid", from->uid}, {"gid", from->gid}};
     if (is_utf8(taken.text()))
         line["text"] = taken.text();
     else

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,7 @@
 #include "output/error.hpp"
 #include "output/human.hpp"
 #include "output/json.hpp"
+#include "raw_bytes.hpp"
 #include "send_input.hpp"
 #include "terminal/signals.hpp"
 #include "terminal/terminal.hpp"
@@ -44,7 +46,16 @@ struct send_flags {
     bool nul = false;
     bool frames = false;
     bool verbose = false;
+    raw_flags raw;
+    maybe_count priority;
+    maybe_count type;
 
+    [[nodiscard]] hawser::envelope envelope() const noexcept {
+        hawser::envelope with;
+        with.priority = static_cast<std::uint32_t>(priority.value_or(0));
+        with.type = static_cast<std::int64_t>(type.value_or(0));
+        return with;
+    }
     [[nodiscard]] cut_at cut() const noexcept {
         return whole    ? cut_at::end
                : nul    ? cut_at::nul
@@ -78,8 +89,9 @@ std::uint64_t longest_message(const hawser::sender& out) {
 class sending {
   public:
     sending(const context& here, const send_flags& flags, hawser::sender out)
-        : here_(here), flags_(flags), out_(std::move(out)), name_(out_.where().name()),
-          limit_(longest_message(out_)), progress_(!is_terminal(stream::in)) {}
+        : here_(here), flags_(flags), with_(flags.envelope()), out_(std::move(out)),
+          name_(out_.where().name()), limit_(longest_message(out_)),
+          progress_(!is_terminal(stream::in)) {}
 
     // Each stops at the first failure, which is reported, and gives its exit code.
     int send_messages();
@@ -94,6 +106,7 @@ class sending {
 
     const context& here_;
     const send_flags& flags_;
+    hawser::envelope with_;
     hawser::sender out_;
     std::string name_; // scheme and rest, for errors
     std::uint64_t limit_;
@@ -103,8 +116,10 @@ class sending {
 
 // Sleeps in naps, since a signal may come just before the sleep that it should have ended.
 hawser::result<hawser::sent> sending::send_patiently(std::string_view bytes) {
-    auto sent = out_.try_send(bytes);
-    if (!sent.is(hawser::errc::would_block)) return sent;
+    const std::span<const std::byte> all = std::as_bytes(std::span(bytes.data(), bytes.size()));
+    auto sent = out_.send_with(all, with_, hawser::deadline::now());
+    // What is too big to be taken at once may be taken piece by piece.
+    if (!sent.is(hawser::errc::would_block) && !sent.is(hawser::errc::too_big)) return sent;
     const auto began = steady::now();
     while (stop_signal() == 0) {
         const auto waited = steady::now() - began;
@@ -112,7 +127,8 @@ hawser::result<hawser::sent> sending::send_patiently(std::string_view bytes) {
             return hawser::error{hawser::errc::timed_out, "send"}.at(name_).because(
                 "there was no room in the time given. Is anyone receiving?");
         const auto left = flags_.timeout ? *flags_.timeout - waited : std::chrono::nanoseconds(nap);
-        sent = out_.send_for(bytes, std::min<std::chrono::nanoseconds>(nap, left));
+        sent = out_.send_with(
+            all, with_, hawser::deadline::after(std::min<std::chrono::nanoseconds>(nap, left)));
         if (!sent.is(hawser::errc::timed_out) && !sent.is(hawser::errc::interrupted)) return sent;
     }
     return hawser::error{hawser::errc::interrupted, "send"};
@@ -209,7 +225,23 @@ int sending::finish(int status) {
     return status;
 }
 
+// What the kernel's queues have; what this transport has, it says itself.
+int check_numbers(const context& here, const send_flags& flags) {
+    constexpr std::uint64_t highest_priority = 32'767;
+    if (flags.priority && *flags.priority > highest_priority)
+        return fail_usage(here, "--priority is at most 32,767");
+    constexpr auto highest_type =
+        static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (flags.type && (*flags.type == 0 || *flags.type > highest_type))
+        return fail_usage(here, "--type is a number from 1 on");
+    return exit_ok;
+}
+
 int run_send(const context& here, const send_flags& flags) {
+    if (flags.raw.on)
+        return send_raw(here, {flags.address, flags.wanted, flags.raw, flags.timeout,
+                               flags.messages, flags.files, flags.verbose});
+    if (const int wrong = check_numbers(here, flags); wrong != exit_ok) return wrong;
     if (flags.size == 0) return fail_usage(here, "--size must be at least one byte");
     catch_signals();
     auto out = hawser::sender::open(flags.address, flags.wanted);
@@ -227,6 +259,10 @@ int run_send(const context& here, const send_flags& flags) {
 }
 
 void add_cuts(CLI::App* verb, send_flags& flags) {
+    CLI::Option* const raw =
+        add_raw(verb, flags.raw,
+                "the bytes as they are, without messages, to a stream (a FIFO, a pipe, a socket, "
+                "a terminal); connects to a socket");
     CLI::Option* const whole =
         verb->add_flag("--whole", flags.whole, "each input is one message, not each line");
     CLI::Option* const size = add_size(verb, "--size", flags.size,
@@ -239,6 +275,13 @@ void add_cuts(CLI::App* verb, send_flags& flags) {
     whole->excludes(size, nul, frames);
     size->excludes(nul, frames);
     nul->excludes(frames);
+    raw->excludes(whole, size, nul, frames);
+    CLI::Option* const priority = add_count(verb, "--priority", flags.priority,
+                                            "of each message, higher first (mq, sysv-mq)");
+    CLI::Option* const type =
+        add_count(verb, "--type", flags.type, "System V type of each message, from 1 (sysv-mq)");
+    priority->excludes(raw, type);
+    type->excludes(raw);
 }
 
 } // namespace

@@ -61,15 +61,31 @@ void progress::clear() noexcept {
     dirty_ = false;
 }
 
-void progress::show(std::uint64_t messages, std::uint64_t bytes) noexcept {
-    if (!shown_) return;
+bool progress::is_time() noexcept {
+    if (!shown_) return false;
     const auto now = clock::now();
-    if (now < next_) return;
+    if (now < next_) return false;
     next_ = now + then_every;
     dirty_ = true;
-    const double seconds = std::chrono::duration<double>(now - began_).count();
+    return true;
+}
+
+double progress::seconds() const noexcept {
+    return std::chrono::duration<double>(clock::now() - began_).count();
+}
+
+void progress::show(std::uint64_t messages, std::uint64_t bytes) noexcept {
+    if (!is_time()) return;
     fmt::print(stderr, "\r\033[K{}, {}, {}", human_plural(messages, "message"), human_size(bytes),
-               human_rate(static_cast<double>(messages) / seconds));
+               human_rate(static_cast<double>(messages) / seconds()));
+    std::fflush(stderr);
+}
+
+void progress::show_bytes(std::uint64_t bytes) noexcept {
+    if (!is_time()) return;
+    const double each_second = static_cast<double>(bytes) / seconds();
+    fmt::print(stderr, "\r\033[K{}, {}/s", human_size(bytes),
+               human_size(static_cast<std::uint64_t>(each_second)));
     std::fflush(stderr);
 }
 

@@ -31,11 +31,15 @@ class progress {
 
     // Cheap enough for every batch: looks at the clock, prints five times a second.
     void show(std::uint64_t messages, std::uint64_t bytes) noexcept;
+    void show_bytes(std::uint64_t bytes) noexcept;
     // Takes the line away, before something else is said.
     void clear() noexcept;
 
   private:
     using clock = std::chrono::steady_clock;
+
+    bool is_time() noexcept;
+    [[nodiscard]] double seconds() const noexcept;
 
     bool shown_;
     bool dirty_ = false;
