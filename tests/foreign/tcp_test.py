@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import struct
 
 import support
 from support import END, MORE, VOID, Exit, frame, frames_of, messages_in, receive_all
@@ -12,14 +13,14 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class TcpTest(support.ForeignTest):
+class TcpTestCase(support.ForeignTest):
     def setUp(self):
         super().setUp()
         self.port = support.free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
 
-    def receiver(self, *flags, address=None):
-        process = self.hawser("receive", address or self.address, *flags)
+    def receiver(self, *flags, address=None, **extra):
+        process = self.hawser("receive", address or self.address, *flags, **extra)
         self.wait_for_port(self.port)
         return process
 
@@ -35,8 +36,8 @@ class TcpTest(support.ForeignTest):
         self.addCleanup(listener.close)
         return listener
 
-    # ---- messages -----------------------------------------------------------------------------
 
+class TcpTest(TcpTestCase):
     def test_frames_from_python_are_messages(self):
         receiver = self.receiver("--null")
         connection = self.connected()
@@ -124,3 +125,84 @@ class TcpTest(support.ForeignTest):
             self.finish(self.hawser("send", self.address, "--size", "64KiB", stdin=source))
             self.finish(receiver)
         self.assertEqual(digest(given), digest(taken))
+
+
+class RawTcpTest(TcpTestCase):
+    """--raw: what the other program writes is what comes out, and the other way round."""
+
+    def setUp(self):
+        super().setUp()
+        self.given = self.place / "given"
+        self.given.write_bytes(os.urandom(3_000_000))
+
+    def assert_taken(self, taken):
+        self.assertEqual(digest(taken), digest(self.given))
+
+    def receive_from(self, *command, **extra):
+        taken = self.place / "taken"
+        with taken.open("wb") as target:
+            receiver = self.receiver("--raw", stdout=target)
+            self.finish(self.start(*command, **extra))
+            self.finish(receiver)
+        self.assert_taken(taken)
+
+    def send_to(self, *command):
+        taken = self.place / "taken"
+        with taken.open("wb") as target, self.given.open("rb") as source:
+            peer = self.start(*command, stdout=target)
+            self.wait_for_port(self.port)
+            self.finish(self.hawser("send", "--raw", self.address, stdin=source))
+            self.finish(peer)
+        self.assert_taken(taken)
+
+    def test_from_nc(self):
+        with self.given.open("rb") as source:
+            self.receive_from("nc", "-N", "127.0.0.1", self.port, stdin=source)
+
+    def test_to_nc(self):
+        self.send_to("nc", "-l", "127.0.0.1", self.port)
+
+    def test_from_socat(self):
+        self.receive_from("socat", "-u", f"OPEN:{self.given}", f"TCP:127.0.0.1:{self.port}")
+
+    def test_to_socat(self):
+        self.send_to("socat", "-u", f"TCP-LISTEN:{self.port},bind=127.0.0.1", "-")
+
+    def test_from_a_server_of_socat(self):
+        taken = self.place / "taken"
+        server = self.start(
+            "socat", "-u", f"OPEN:{self.given}", f"TCP-LISTEN:{self.port},bind=127.0.0.1"
+        )
+        self.wait_for_port(self.port)
+        with taken.open("wb") as target:
+            receiver = self.hawser("receive", "--raw", "--connect", self.address, stdout=target)
+            self.finish(receiver)
+        self.finish(server)
+        self.assert_taken(taken)
+
+    def test_from_python(self):
+        receiver = self.receiver("--raw")
+        connection = self.connected()
+        for piece in (b"a", b"\0\xff", b"no newline"):
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.finish(receiver)[0], b"a\0\xffno newline")
+
+    def test_to_python(self):
+        listener = self.listening()
+        with self.given.open("rb") as source:
+            sender = self.hawser("send", "--raw", self.address, stdin=source)
+            connection, _ = listener.accept()
+            with connection:
+                self.assertEqual(receive_all(connection), self.given.read_bytes())
+            self.finish(sender)
+
+    def test_a_reset_is_told(self):
+        receiver = self.receiver("--raw")
+        connection = self.connected()
+        connection.sendall(b"x")
+        self.assertEqual(receiver.stdout.read(1), b"x")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        _, said = self.finish(receiver, status=Exit.BROKEN)
+        self.assertIn("peer_died", said)
