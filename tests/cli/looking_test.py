@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -68,6 +69,12 @@ class LookingTest(CliTest):
         counted = {name: stat["counters"][name] for name in ("sent", "received", "dropped")}
         self.assertEqual(counted, {"sent": 3, "received": 1, "dropped": 1})
         self.assertRegex(self.out("stat", "box").decode(), r"sent +3 \(3B\)\nreceived +1 \(1B\)\n")
+
+    def test_the_readme_has_the_table_of_this_build(self):
+        readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+        begin = "<!-- made by: hawser transports --markdown -->\n"
+        kept = readme[readme.index(begin) + len(begin):readme.index("<!-- end -->")]
+        self.assertEqual(kept, self.out("transports", "--markdown").decode())
 
     def test_transports(self):
         shm = self.document("transports", schema="transports")["transports"][0]

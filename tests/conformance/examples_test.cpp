@@ -112,6 +112,50 @@ TEST_F(examples, inspect_sees_all) {
     EXPECT_EQ(lines[3], "sender: sent 3, received 0");
 }
 
+TEST_F(examples, bounded_buffers_lose_nothing) {
+    for (const char* name : {"07_bounded_buffer", "08_bounded_buffer_by_hand"})
+        EXPECT_EQ(program(name).lines(), strings{"1000 items, sum 500500"}) << name;
+}
+
+TEST_F(examples, shared_memory_says_hello) {
+    EXPECT_EQ(program("09_shared_memory_hello").lines(), strings{"Hello, World!"});
+}
+
+TEST_F(examples, a_pipe_ends_when_its_writer_does) {
+    EXPECT_EQ(program("10_pipe_parent_child").lines(),
+              (strings{"child got: Greetings", "child got: and farewell", "child: that was all"}));
+}
+
+TEST_F(examples, two_producers_share_a_fifo) {
+    auto lines = program("11_fifo").lines();
+    std::sort(lines.begin(), lines.end());
+    EXPECT_EQ(lines, (strings{"ann 0", "ann 1", "ann 2", "bob 0", "bob 1", "bob 2"}));
+}
+
+TEST_F(examples, a_posix_queue_keeps_priorities) {
+    EXPECT_EQ(program("12_posix_queue").lines(),
+              (strings{"3 of 4 messages wait", "10 put out the fire", " 5 answer the phone",
+                       " 0 sweep the floor"}));
+}
+
+TEST_F(examples, a_sysv_queue_serves_by_type) {
+    EXPECT_EQ(program("13_sysv_queue").lines(), (strings{"served 100", "served 200"}));
+}
+
+TEST_F(examples, a_stream_socket_echoes) {
+    EXPECT_EQ(program("14_stream_socket").lines(), strings{"echo: ahoy"});
+}
+
+TEST_F(examples, datagrams_are_heard) {
+    EXPECT_EQ(program("15_datagram_socket").lines(),
+              (strings{"unix: reading 0, from the sensor", "unix: reading 1, from the sensor",
+                       "unix: reading 2, from the sensor", "udp: all three"}));
+}
+
+TEST_F(examples, no_notification_is_missed) {
+    EXPECT_EQ(program("16_notification").lines(), strings{"10 events, none missed"});
+}
+
 // A program that no test here knows would be an example that nobody runs.
 TEST_F(examples, all_are_run) {
     strings names;
@@ -119,7 +163,10 @@ TEST_F(examples, all_are_run) {
         if (entry.path().extension() == ".cpp") names.push_back(entry.path().stem());
     std::sort(names.begin(), names.end());
     EXPECT_EQ(names, (strings{"01_hello_producer", "02_hello_consumer", "03_work_queue",
-                              "04_loan_zero_copy", "05_epoll", "06_inspect"}));
+                              "04_loan_zero_copy", "05_epoll", "06_inspect", "07_bounded_buffer",
+                              "08_bounded_buffer_by_hand", "09_shared_memory_hello",
+                              "10_pipe_parent_child", "11_fifo", "12_posix_queue", "13_sysv_queue",
+                              "14_stream_socket", "15_datagram_socket", "16_notification"}));
 }
 
 } // namespace hawser::test
