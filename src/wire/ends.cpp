@@ -99,7 +99,8 @@ result<void> sender_end::check_size(std::size_t size, deadline until) const {
     if (size > max_message_)
         return error{errc::too_big, "send"}.because(
             "the message has " + std::to_string(size) + " bytes, at most " +
-            std::to_string(max_message_) + " may be sent here (max_message).");
+            std::to_string(max_message_) + " may be sent here (max_message)." +
+            (to_ ? std::string(to_->to_raise_the_limit()) : std::string()));
     if (until.is_now() && to_ && size > to_->at_once_bytes())
         return error{errc::too_big, "send"}.because(
             "the message has " + std::to_string(size) + " bytes, and only " +

@@ -57,6 +57,8 @@ class writer {
     [[nodiscard]] virtual std::uint64_t at_once_bytes() const noexcept {
         return std::numeric_limits<std::uint64_t>::max();
     }
+    // A sentence on how to raise the largest message, for too_big; "" where it is only the option.
+    [[nodiscard]] virtual std::string_view to_raise_the_limit() const noexcept { return {}; }
     virtual result<hawser::attributes> attributes();
     virtual result<void> change(const options& wanted);
 };

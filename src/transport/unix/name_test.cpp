@@ -337,6 +337,7 @@ TEST_P(unix_name, what_the_mode_forbids_is_permission) {
 }
 
 TEST_P(unix_name, a_directory_that_stays_locked_is_an_error_after_a_while) {
+    if (type() != SOCK_STREAM) return; // the same code, and each takes 5 s
     leave_stale();
     const int held = ::open(test::private_directory().c_str(), O_RDONLY | O_CLOEXEC);
     ASSERT_EQ(::flock(held, LOCK_EX), 0);

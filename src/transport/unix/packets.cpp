@@ -90,6 +90,12 @@ wire::waiting_point packet_writer::room() const noexcept {
     return {to_.fd(), POLLOUT, 0};
 }
 
+std::string_view packet_writer::to_raise_the_limit() const noexcept {
+    return " A packet fits in the socket's buffer: max_message= makes that larger, up to twice "
+           "what "
+           "sysctl net.core.wmem_max says. unix: has no such limit.";
+}
+
 result<hawser::attributes> packet_writer::attributes() {
     hawser::attributes all = attributes_of_sender(to_.fd());
     all.max_message = std::min(packet_limit(to_.fd()), max_message_);

@@ -34,6 +34,7 @@ class packet_writer final : public wire::writer {
 
     result<void> try_write(std::span<const std::byte> bytes, const envelope& with) override;
     [[nodiscard]] wire::waiting_point room() const noexcept override;
+    [[nodiscard]] std::string_view to_raise_the_limit() const noexcept override;
     result<hawser::attributes> attributes() override;
     result<void> change(const options& wanted) override;
 

@@ -247,7 +247,11 @@ TEST_P(unix_sockets, sizes_up_to_the_limit_arrive_and_one_more_is_too_big) {
         ASSERT_TRUE(got) << got.why().describe();
         EXPECT_TRUE(same(got->bytes(), bytes)) << size;
     }
-    EXPECT_EQ(code_of(out.try_send(pattern(limit + 1, 0))), "too_big");
+    const auto refused = out.try_send(pattern(limit + 1, 0));
+    EXPECT_EQ(code_of(refused), "too_big");
+    EXPECT_NE(refused.why().detail().find("at most 300000"), std::string_view::npos);
+    const bool names_sysctl = refused.why().detail().find("wmem_max") != std::string_view::npos;
+    EXPECT_EQ(names_sysctl, type() != SOCK_STREAM);
     EXPECT_EQ(code_of(out.loan_for(limit + 1)), "too_big");
     EXPECT_EQ(out.attributes().value().max_message, limit);
 }
