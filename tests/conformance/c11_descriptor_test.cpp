@@ -137,6 +137,8 @@ TEST_P(descriptor, c11_8_a_sender_is_ready_when_there_is_room) {
         EXPECT_GT(count, 0U);
         EXPECT_FALSE(ready_now(out));
         for (std::uint64_t k = 0; k < count; ++k) EXPECT_TRUE(succeeds(in.receive()));
+        until_sent(in, [&] { return out.try_send("there is room"); });
+        EXPECT_EQ(in.receive().value().text(), "there is room");
     }
     for (int i = 0; i < 20 && can().capacity_bounded; ++i) {
         until_ready(out);

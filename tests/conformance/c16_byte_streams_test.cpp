@@ -33,6 +33,8 @@ class byte_streams : public contract {
     [[nodiscard]] bool listens() const {
         return !byte_listener::open(address("-in")).is(errc::unsupported);
     }
+    // A terminal goes both ways and is made as a pair: nobody listens, nobody is waited for.
+    [[nodiscard]] bool is_terminal() const { return can().both_ways && !listens(); }
     // Buffers that are soon full, where a size can be asked for.
     [[nodiscard]] options small() const {
         options wanted;
@@ -41,6 +43,7 @@ class byte_streams : public contract {
     }
     [[nodiscard]] line join() const {
         if (!by_name()) return join_pipe();
+        if (is_terminal()) return join_terminal();
         if (!listens()) return join_by_roles();
         auto listener = byte_listener::open(address(), small()).value();
         auto near = byte_stream::open(address(), stream_role::both, small()).value();
@@ -64,6 +67,11 @@ class byte_streams : public contract {
         auto near = byte_stream::open(address(), stream_role::writer);
         reader.join();
         return {std::move(near.value()), std::move(far.value()), false};
+    }
+    static line join_terminal() {
+        auto far = byte_stream::open("pty:", stream_role::reader).value();
+        auto near = byte_stream::open(far.where().name(), stream_role::writer).value();
+        return {std::move(near), std::move(far), false};
     }
     static line join_pipe() {
         int ends[2];
@@ -191,6 +199,7 @@ TEST_P(byte_streams, c16_6_reads_and_writes_keep_their_deadlines) {
 
 TEST_P(byte_streams, c16_7_opening_waits_for_the_other_side) {
     HAWSER_NEEDS(by_name(), "needs_relation");
+    HAWSER_NEEDS(!is_terminal(), "lives"); // made as a pair, there is nobody to wait for
     const stream_role role = listens() ? stream_role::both : stream_role::writer;
     options existing;
     existing.create = create_policy::open;

@@ -252,7 +252,6 @@ TEST_P(connections_by_death, c20_10_a_sender_that_stops_in_the_middle_is_in_nobo
         auto got = in.receive().value();
         while (got.text() != "goes on") got = in.receive().value();
     }
-    stopped.go_on();
     stopped.kill();
     out.send("after its death").value();
     const heard rest = hear_up_to(in, "after its death");
