@@ -40,13 +40,13 @@ class byte_buffer {
 };
 
 // A place for one received message, with what came along.
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, as accompaniment intends
 class received final : public hawser::detail::accompaniment {
   public:
     byte_buffer bytes;
     os::passed_descriptors passed;
     std::uint64_t sequence = 0;
 
-    // NOLINTNEXTLINE(cppcoreguidelines-explicit-virtual-functions): final class
     [[nodiscard]] std::size_t descriptors() const noexcept override { return passed.size(); }
     int take_descriptor(std::size_t index) noexcept override {
         return index < passed.size() ? passed.release(index) : -1;

@@ -1,4 +1,4 @@
-// hawser info: all there is to know of one mailbox.
+// hawser info: all there is to know of one mailbox, or of one object of the kernel's.
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::array<example, 3> examples{{
     {"hawser info shm:orders", "its geometry, and who takes part"},
-    {"hawser info orders", "the same: shm: is the default"},
+    {"hawser info mq:/jobs", "an object of the kernel's, as far as it tells"},
     {"hawser info orders --json | jq .geometry.capacity", "for programs"},
 }};
 
@@ -44,17 +44,32 @@ std::string capacity_of(const hawser::options& geometry) {
     return human_plural(capacity, "message");
 }
 
+// What a facility does not have is not shown as 0.
 void add_geometry(facts& into, const hawser::options& geometry) {
-    into.emplace_back("capacity", capacity_of(geometry));
-    into.emplace_back("max_message", human_size(geometry.max_message.value_or(0)));
-    into.emplace_back("max_memory", human_size(geometry.max_memory.value_or(0)));
-    into.emplace_back("participants", human_count(geometry.participants.value_or(0)));
-    into.emplace_back("loans", human_count(geometry.loans.value_or(0)));
+    const auto add = [&into](const char* name, const auto& value, auto&& shown) {
+        if (value) into.emplace_back(name, shown(*value));
+    };
+    if (geometry.capacity) into.emplace_back("capacity", capacity_of(geometry));
+    add("max_message", geometry.max_message, human_size);
+    add("max_memory", geometry.max_memory, human_size);
+    add("participants", geometry.participants, human_count);
+    add("loans", geometry.loans, human_count);
     if (geometry.sharing) into.emplace_back("sharing", hawser::name_of(*geometry.sharing));
     if (geometry.order) into.emplace_back("order", hawser::name_of(*geometry.order));
     if (geometry.delivery) into.emplace_back("delivery", hawser::name_of(*geometry.delivery));
-    if (geometry.history) into.emplace_back("history", human_count(*geometry.history));
+    add("history", geometry.history, human_count);
     if (geometry.persist) into.emplace_back("persist", *geometry.persist ? "yes" : "no");
+}
+
+// A mailbox of hawser's own, as opposed to an object of the kernel's.
+bool is_own(const hawser::mailbox_info& mailbox) {
+    return mailbox.address.starts_with("shm:");
+}
+
+// Of an object of the kernel's hardly more is known than who has it.
+void add_users(facts& into, const hawser::mailbox_info& mailbox) {
+    for (const auto& who : mailbox.participants)
+        into.emplace_back(hawser::name_of(who.role), "process " + std::to_string(who.pid));
 }
 
 bool is_usable(const hawser::mailbox_info& mailbox) {
@@ -66,20 +81,27 @@ bool is_usable(const hawser::mailbox_info& mailbox) {
 facts facts_of(const hawser::mailbox_info& mailbox) {
     facts all;
     all.emplace_back("address", mailbox.address);
-    all.emplace_back("path", mailbox.path);
+    if (!mailbox.path.empty()) all.emplace_back("path", mailbox.path);
     all.emplace_back("state", hawser::name_of(mailbox.state));
     if (!mailbox.problem.empty()) all.emplace_back("problem", mailbox.problem);
     all.emplace_back("mode", fmt::format("{:04o}", mailbox.mode & 07777));
     all.emplace_back("owner", user_name(mailbox.uid) + ":" + group_name(mailbox.gid));
-    all.emplace_back("size",
-                     fmt::format("{} of memory, {} in all", human_size(mailbox.memory_bytes),
-                                 human_size(mailbox.file_bytes)));
+    if (is_own(mailbox))
+        all.emplace_back("size",
+                         fmt::format("{} of memory, {} in all", human_size(mailbox.memory_bytes),
+                                     human_size(mailbox.file_bytes)));
     if (!is_usable(mailbox)) return all;
-    all.emplace_back("created", when(mailbox.created));
-    all.emplace_back("layout", std::to_string(mailbox.layout_version));
+    if (mailbox.created.time_since_epoch().count() != 0)
+        all.emplace_back("created", when(mailbox.created));
+    if (is_own(mailbox)) all.emplace_back("layout", std::to_string(mailbox.layout_version));
     add_geometry(all, mailbox.geometry);
-    all.emplace_back("depth", fmt::format("{} queued, {} held by receivers",
-                                          human_count(mailbox.depth), human_count(mailbox.held)));
+    if (is_own(mailbox))
+        all.emplace_back("depth",
+                         fmt::format("{} queued, {} held by receivers", human_count(mailbox.depth),
+                                     human_count(mailbox.held)));
+    else if (mailbox.geometry.capacity || mailbox.depth != 0)
+        all.emplace_back("depth", human_plural(mailbox.depth, "message"));
+    if (!is_own(mailbox)) add_users(all, mailbox);
     return all;
 }
 
@@ -89,7 +111,7 @@ std::string state_of(const hawser::participant_info& who) {
 }
 
 bool print_participants(const context& here, const hawser::mailbox_info& mailbox) {
-    if (mailbox.participants.empty()) return true;
+    if (mailbox.participants.empty() || !is_own(mailbox)) return true;
     table shown({{"SLOT", align::right},
                  {"ROLE"},
                  {"STATE"},
