@@ -85,7 +85,17 @@ void matrix::SetUp() {
     private_directory();
 }
 
+// What has bytes only is in no test of messages.
+void matrix::rule_out_streams() {
+    for (auto& [which, cells] : rows_)
+        for (const transport_info& one : transports())
+            if (one.can.boundaries == boundary_kind::stream &&
+                !cells.contains(std::string(one.scheme)))
+                cells[std::string(one.scheme)].ruled_out_by.emplace_back("boundaries");
+}
+
 void matrix::TearDown() {
+    rule_out_streams();
     print_not_applicable();
     print_chapters();
     if (!matrix_file().empty()) {

@@ -46,6 +46,7 @@ class matrix : public testing::Environment {
     using row = std::map<std::string, cell>; // by scheme
 
     static bool bullet_of_running_test(bullet& found);
+    void rule_out_streams();
     void print_chapters() const;
     void print_not_applicable() const;
     [[nodiscard]] std::string document() const;
