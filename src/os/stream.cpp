@@ -177,7 +177,10 @@ io stream::write(std::span<const part> parts, std::span<const int> descriptors) 
     gathered from{parts};
     from.fd = fd();
     if (kind_ == stream_kind::socket) return write_socket(from, descriptors);
-    return descriptors.empty() ? write_file(from) : io{0, EOPNOTSUPP};
+    if (!descriptors.empty()) return {0, EOPNOTSUPP};
+    const io done = write_file(from);
+    // A terminal whose other side has hung up says EIO here, too.
+    return kind_ == stream_kind::terminal && done.sys == EIO ? io{0, EPIPE} : done;
 }
 
 void stream::finish_writing() noexcept {

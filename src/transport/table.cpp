@@ -6,6 +6,7 @@
 #include "transport/fifo/fifo.hpp"
 #include "transport/mq/mq.hpp"
 #include "transport/pipe/pipe.hpp"
+#include "transport/pty/pty.hpp"
 #include "transport/shm/shm.hpp"
 #include "transport/sysv-mq/sysv_mq.hpp"
 #include "transport/tcp/tcp.hpp"
@@ -30,6 +31,7 @@ const std::array table{
     &udp::transport,
     &mq::transport,
     &sysv_mq::transport,
+    &pty::transport,
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include "output/human.hpp"
 #include "output/json.hpp"
 #include "run_pipeline.hpp"
+#include "run_pty.hpp"
 #include "run_report.hpp"
 #include "run_words.hpp"
 #include "terminal/terminal.hpp"
@@ -35,6 +37,7 @@ struct run_flags {
     std::string report = "auto";
     std::string report_file;
     std::string separator = ":::";
+    bool pty = false;
     std::vector<std::string> shown_in_help; // the programs come by context::programs
 };
 
@@ -145,7 +148,14 @@ int run_run(const context& here, const run_flags& flags) {
                                                 stages.size() + 1, flags.separator));
         stages.emplace_back().words = std::move(words);
     }
-    return run_stages(here, flags, std::move(stages));
+    if (!flags.pty) return run_stages(here, flags, std::move(stages));
+    if (stages.size() > 1)
+        return fail_usage(here, "--pty runs one program; a terminal has no second end for another");
+    if (const int refused = find_all(here, stages); refused != exit_ok) return refused;
+    const auto outcome = pipeline::run_on_terminal(stages.front());
+    if (const auto* const why = std::get_if<pipeline::refusal>(&outcome))
+        return refuse(here, 0, *why);
+    return std::get<int>(outcome);
 }
 
 } // namespace
@@ -166,6 +176,12 @@ void add_run(CLI::App& app, context& here) {
     verb->add_option("--separator", flags->separator,
                      "what stands between two programs, if one of them has a ::: of its own")
         ->type_name("WORD");
+    CLI::Option* const pty =
+        verb->add_flag("--pty", flags->pty,
+                       "run one program on a terminal of its own, of the size of ours; what it "
+                       "shows goes to stdout");
+    for (const char* other : {"--report", "--report-json", "--separator"})
+        pty->excludes(verb->get_option(other));
     verb->callback([=, &here] { here.status = run_run(here, *flags); });
 }
 

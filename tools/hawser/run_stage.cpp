@@ -83,8 +83,17 @@ class spawn_plan {
         ::posix_spawnattr_setsigmask(&attributes, &signals);
         sigaddset(&signals, SIGPIPE); // hawser ignores it, and so may have its parent
         ::posix_spawnattr_setsigdefault(&attributes, &signals);
-        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        if (!with.terminal.empty()) flags |= POSIX_SPAWN_SETSID;
+        ::posix_spawnattr_setflags(&attributes, static_cast<short>(flags));
         ::posix_spawn_file_actions_init(&actions);
+        if (!with.terminal.empty()) {
+            // The first terminal that the leader of a session opens is its own.
+            ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, with.terminal.c_str(),
+                                               O_RDWR, 0);
+            ::posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+            ::posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
+        }
         if (with.in >= 0) ::posix_spawn_file_actions_adddup2(&actions, with.in, STDIN_FILENO);
         if (with.out >= 0) ::posix_spawn_file_actions_adddup2(&actions, with.out, STDOUT_FILENO);
     }

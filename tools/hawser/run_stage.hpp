@@ -59,11 +59,11 @@ struct stage {
     steady::time_point ended;
 };
 
-// What a program's standard input and output are; -1: hawser's own. (A program on a terminal of
-// its own will need one thing more here: that it leads a session.)
+// What a program's standard input and output are; -1: hawser's own.
 struct wiring {
     int in = -1;
     int out = -1;
+    std::string terminal = {}; // instead: this is all three, and its own (it leads a session)
 };
 
 // Why a program can't be run, with the exit status that a shell would give: 127 or 126.
