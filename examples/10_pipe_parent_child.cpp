@@ -4,7 +4,6 @@
 #include <cstdlib>
 
 #include <hawser/hawser.hpp>
-#include <hawser/pipe.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -10,10 +10,12 @@
 #include <hawser/message.hpp>
 #include <hawser/notification.hpp>
 #include <hawser/options.hpp>
+#include <hawser/pipe.hpp>
 #include <hawser/receiver.hpp>
 #include <hawser/result.hpp>
 #include <hawser/sender.hpp>
 #include <hawser/stats.hpp>
 #include <hawser/system_objects.hpp>
+#include <hawser/terminal.hpp>
 #include <hawser/version.hpp>
 #include <hawser/wait.hpp>

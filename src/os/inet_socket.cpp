@@ -159,6 +159,10 @@ error inet_failure(const char* operation, int sys) {
     case ETIMEDOUT:
         return error{errc::not_found, operation, sys}.because(
             std::string("there is no way to that host now: ") + std::strerror(sys) + ".");
+    case ECONNRESET:
+    case ENOTCONN:
+        return error{errc::peer_died, operation, sys}.because(
+            "the other side broke the connection off as soon as it was there.");
     case EAFNOSUPPORT:
         return error{errc::unsupported, operation, sys}.because(
             "this computer has no IPv6, or no IPv4.");
@@ -174,6 +178,7 @@ bool is_absence(int sys) noexcept {
     switch (sys) {
     case ECONNREFUSED:
     case ECONNRESET:
+    case ENOTCONN:
     case ECONNABORTED:
     case EHOSTUNREACH:
     case ENETUNREACH:
@@ -202,7 +207,7 @@ result<void> bind_to(int fd, const inet_address& at) {
 result<void> listen_at(int fd, const inet_address& at) {
     // Connections of the one before may still be closing; a living listener is EADDRINUSE all the
     // same, in bind() or in listen().
-    set_socket_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!set_socket_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)) return inet_failure("open", errno);
     if (auto bound = bind_to(fd, at); !bound) return bound;
     if (auto taking = listen_on(fd); !taking) return inet_failure("open", taking.why().sys());
     return {};
@@ -243,7 +248,7 @@ int connect_outcome(int fd) noexcept {
     // got ourselves.
     const inet_address here = local_address(fd);
     const inet_address there = peer_address(fd);
-    if (there.bytes().empty()) return ECONNRESET; // it was there, and has gone
+    if (there.bytes().empty()) return errno; // ENOTCONN: it was there, and has gone
     if (!std::ranges::equal(here.bytes(), there.bytes())) return 0;
     discard_on_close(fd);
     return ECONNREFUSED;

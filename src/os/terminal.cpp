@@ -49,7 +49,8 @@ result<unique_fd> open_terminal(const std::string& path) noexcept {
         above_standard(::open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
     if (!opened && errno == EIO) return error{errc::closed, "open", EIO};
     if (!opened) return failure("open", errno);
-    if (::isatty(opened.get()) == 0) return error{errc::corrupt, "open"};
+    if (::isatty(opened.get()) == 0)
+        return errno == ENOTTY ? error{errc::corrupt, "open"} : failure("open", errno);
     return opened;
 }
 

@@ -78,6 +78,34 @@ std::size_t sysv_queues() {
     return count;
 }
 
+// ---- byte streams -----------------------------------------------------------------------------
+
+result<both_streams> streams_of_fifo(const std::string& address) {
+    auto reads = byte_stream::open(address, stream_role::reader);
+    if (!reads) return reads.why();
+    auto writes = byte_stream::open(address, stream_role::writer);
+    if (!writes) return writes.why();
+    return both_streams{std::move(*writes), std::move(*reads)};
+}
+
+result<both_streams> streams_of_socket(const std::string& address) {
+    auto door = byte_listener::open(address);
+    if (!door) return door.why();
+    auto writes = byte_stream::open(address);
+    if (!writes) return writes.why();
+    auto reads = door->accept();
+    if (!reads) return reads.why();
+    return both_streams{std::move(*writes), std::move(*reads)};
+}
+
+result<both_streams> streams_of_terminal(const std::string& address) {
+    auto master = byte_stream::open(address);
+    if (!master) return master.why();
+    auto slave = byte_stream::open(master->where().name());
+    if (!slave) return slave.why();
+    return both_streams{std::move(*master), std::move(*slave)};
+}
+
 // ---- the schemes ----------------------------------------------------------------------------
 
 // wait=block: how often a call spins differs from run to run, and the n-th call is to be the same.
@@ -110,10 +138,16 @@ spelling in_files(const char* scheme, std::string (*address)(const std::string&)
     return made;
 }
 
+spelling with_streams(spelling one) {
+    one.make_streams = streams_of_socket;
+    return one;
+}
+
 spelling fifo() {
     spelling made = in_files("fifo", [](const std::string& unique) {
         return "fifo:" + in_directory(unique) + "?wait=block";
     });
+    made.make_streams = streams_of_fifo;
     made.fill_bytes = 4000; // a frame goes in one piece: less than PIPE_BUF
     made.large_bytes = 4000;
     return made;
@@ -143,6 +177,13 @@ spelling udp() {
         return "udp://" + loopback(unique) + "?wait=block";
     });
     made.fills = false; // what finds no room is lost
+    return made;
+}
+
+spelling pty() {
+    spelling made = spelt("pty", "pty", [](const std::string&) { return std::string("pty:"); });
+    made.make_streams = streams_of_terminal;
+    made.bytes_only = true;
     return made;
 }
 
@@ -180,10 +221,10 @@ const std::vector<spelling>& spellings() {
         pipe<pipe_mode::stream>("pipe"),
         pipe<pipe_mode::packets>("pipe/packets"),
         fifo(),
-        in_files("unix",
-                 [](const std::string& unique) {
-                     return "unix:" + in_directory(unique) + "?wait=block";
-                 }),
+        with_streams(in_files("unix",
+                              [](const std::string& unique) {
+                                  return "unix:" + in_directory(unique) + "?wait=block";
+                              })),
         in_files("unix-seqpacket",
                  [](const std::string& unique) {
                      return "unix-seqpacket:" + in_directory(unique) + "?wait=block";
@@ -192,12 +233,13 @@ const std::vector<spelling>& spellings() {
                  [](const std::string& unique) {
                      return "unix-dgram:" + in_directory(unique) + "?wait=block";
                  }),
-        connected(
+        with_streams(connected(
             "tcp",
-            [](const std::string& unique) { return "tcp://" + loopback(unique) + "?wait=block"; }),
+            [](const std::string& unique) { return "tcp://" + loopback(unique) + "?wait=block"; })),
         udp(),
         mq(),
         sysv_mq(),
+        pty(),
     };
     return all;
 }

@@ -16,6 +16,11 @@ struct both_ends {
     sender out;
 };
 
+struct both_streams {
+    byte_stream writes;
+    byte_stream reads;
+};
+
 struct spelling {
     std::string label;  // "shm/sender": the scheme, and the variant where there are several
     std::string scheme; // as hawser::transports() has it
@@ -23,6 +28,9 @@ struct spelling {
     std::string (*address)(const std::string& unique);
     // For what has no name to be opened by: makes both ends at once.
     result<both_ends> (*make_both)() = nullptr;
+    // Two ends of a byte stream on the address; nullptr where there is none, or none by name.
+    result<both_streams> (*make_streams)(const std::string& address) = nullptr;
+    bool bytes_only = false; // it has no messages
     // Both ends are in one process here, so what is sent must fit without anybody who receives.
     bool sender_first = true;      // a sender may be opened before there is a receiver
     bool fills = true;             // a sender that nobody receives from finds no room in the end

@@ -290,7 +290,7 @@ tally try_scheme(const spelling& how, const settings& chosen) {
     tally all;
     for (const auto& op : operations()) {
         if (!chosen.op.empty() && chosen.op != op.name) continue;
-        if (!op.applies(how, can)) continue;
+        if ((how.bytes_only && !op.on_bytes) || !op.applies(how, can)) continue;
         if (::isatty(STDERR_FILENO) != 0)
             std::fprintf(stderr, "\r\033[K%s %s …\r", how.label.c_str(), op.name.c_str());
         if (chosen.list) std::printf("%s %s\n", how.label.c_str(), op.name.c_str());

@@ -1,6 +1,7 @@
 #include "operations.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -347,6 +348,67 @@ void receive_from_poller(stage& s) {
     still_works(s, ends);
 }
 
+// ---- byte streams ---------------------------------------------------------------------------
+
+std::string read_all(byte_stream& from, std::size_t size) {
+    std::string text(size, '\0');
+    for (std::size_t got = 0; got < size;) {
+        const auto rest = std::as_writable_bytes(std::span(text)).subspan(got);
+        const auto some = from.read_some(rest, deadline::after(patience));
+        if (!some) wrong("bytes are lost: " + some.why().describe());
+        got += *some;
+    }
+    return text;
+}
+
+void pass_bytes(both_streams& ends) {
+    if (const auto done = ends.writes.write_all("more", deadline::after(patience)); !done)
+        wrong("nothing can be written any more: " + done.why().describe());
+    if (read_all(ends.reads, 4) != "more") wrong("other bytes came");
+}
+
+void open_streams(stage& s) {
+    const auto before = holdings::of_now(s.how());
+    auto made = s.under_fault([&] { return s.how().make_streams(s.address()); });
+    if (!made) s.check_nothing_leaked("after it had failed", before);
+    auto ends = made ? std::move(*made) : s.open_streams();
+    pass_bytes(ends);
+}
+
+void write_bytes(stage& s) {
+    auto ends = s.open_streams();
+    pass_bytes(ends);
+    const auto done =
+        s.under_fault([&] { return ends.writes.write_all("bytes", deadline::after(patience)); });
+    if (done && read_all(ends.reads, 5) != "bytes") wrong("the bytes are not those written");
+    if (!done) ends = s.open_streams();
+    pass_bytes(ends);
+}
+
+void read_bytes(stage& s) {
+    auto ends = s.open_streams();
+    pass_bytes(ends);
+    if (!ends.writes.write_all("bytes")) wrong("nothing can be written");
+    std::array<std::byte, 16> some{};
+    const auto got =
+        s.under_fault([&] { return ends.reads.read_some(some, deadline::after(patience)); });
+    if (got && *got != 5) wrong("not all that was there was read");
+    const bool broken = s.code() == errc::peer_died || s.code() == errc::closed;
+    if (!got && !broken && read_all(ends.reads, 5) != "bytes")
+        wrong("the bytes are not those written");
+    if (broken) ends = s.open_streams();
+    pass_bytes(ends);
+}
+
+void close_streams(stage& s) {
+    auto ends = s.open_streams();
+    pass_bytes(ends);
+    s.quietly_under_fault([&] {
+        ends.writes.close();
+        ends.reads.close();
+    });
+}
+
 // ---- the list -------------------------------------------------------------------------------
 
 bool always(const spelling& /*how*/, const capabilities& /*can*/) {
@@ -375,6 +437,9 @@ bool if_fills(const spelling& how, const capabilities& /*can*/) {
 }
 bool if_pollable(const spelling& /*how*/, const capabilities& can) {
     return can.fd_pollable;
+}
+bool if_streams(const spelling& how, const capabilities& /*can*/) {
+    return how.make_streams != nullptr;
 }
 bool if_pollable_and_fills(const spelling& how, const capabilities& can) {
     return can.fd_pollable && how.fills;
@@ -408,6 +473,10 @@ const std::vector<operation>& operations() {
         {"send-to-poller", false, if_pollable, send_to_poller},
         {"receive-as-poller", false, if_pollable, receive_as_poller},
         {"receive-from-poller", false, if_pollable_and_fills, receive_from_poller},
+        {"stream-open", true, if_streams, open_streams, true},
+        {"stream-write", false, if_streams, write_bytes, true},
+        {"stream-read", false, if_streams, read_bytes, true},
+        {"stream-close", true, if_streams, close_streams, true},
     };
     return all;
 }

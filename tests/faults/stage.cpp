@@ -96,6 +96,12 @@ both_ends stage::open_both() const {
     return std::move(*made);
 }
 
+both_streams stage::open_streams() const {
+    auto made = how_.make_streams(address_);
+    if (!made) wrong("the two streams can't be opened: " + made.why().describe());
+    return std::move(*made);
+}
+
 void stage::send(sender& out, std::string_view text) const {
     const auto done = out.send_for(text, patience);
     if (!done) wrong("a message can't be sent: " + done.why().describe());
@@ -122,12 +128,18 @@ void stage::check_nothing_leaked(const char* when, const holdings& before) const
     if (!more.empty()) wrong(std::string(when) + ": " + more);
 }
 
+void stage::use_once_more() const {
+    if (how_.bytes_only) {
+        static_cast<void>(open_streams());
+        return;
+    }
+    auto ends = open_both();
+    exchange(ends.out, ends.in, "once more");
+}
+
 void stage::check_end() const {
     check_nothing_leaked("when all was closed", before_);
-    {
-        auto ends = open_both();
-        exchange(ends.out, ends.in, "once more");
-    }
+    use_once_more();
     if (how_.remove != nullptr) how_.remove(address_);
     // What stays then must go by the tools for that.
     if (said_.faulty && how_.files_may_stay && holdings::of_now(how_).files != before_.files) {

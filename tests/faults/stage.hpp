@@ -90,6 +90,7 @@ class stage {
     [[nodiscard]] sender open_sender() const;
     [[nodiscard]] receiver open_receiver() const;
     [[nodiscard]] both_ends open_both() const;
+    [[nodiscard]] both_streams open_streams() const;
     void send(sender& out, std::string_view text) const;
     [[nodiscard]] std::string receive(receiver& in) const;
     // One message from here to there, which must be the next one.
@@ -103,6 +104,7 @@ class stage {
 
   private:
     void note(const error& why) noexcept;
+    void use_once_more() const;
 
     const spelling& how_;
     std::string address_;
