@@ -27,33 +27,33 @@ struct capabilities {
     survival_kind survives_kill_of;  // whose kill -9 leaves the others working with nothing lost
     std::uint64_t max_message;       // bytes, the most that can be asked for
     bool max_message_varies = false; // it is what a setting of this system allows (sysctl)
-    bool both_ways;
-    bool many_senders;   // at the same time
-    bool many_receivers; // at the same time; each message goes to one of them
-    bool reliable;      // what was sent arrives as long as both ends live; false for datagrams of a
-                        // network
-    bool end_of_stream; // a receiver is told that the last sender has gone
-    bool numbered;      // sender and receiver are told the same sequence
-    bool observers;     // participants and counters can be seen from outside
-    bool drops_oldest;  // full=drop_oldest
-    bool selection;     // receive by type
-    bool byte_stream;   // its raw bytes can be reached (byte_stream.hpp)
-    bool permissions;   // it has an owner, a group and a mode (mode=, group=)
-    bool capacity_zero;
-    bool capacity_bounded; // capacity=N messages can be asked for
-    bool capacity_unbounded;
-    bool priorities;
-    bool notification;
-    bool receipts;
-    bool zero_copy;
-    bool fd_pollable;
-    bool passes_fds;
-    bool peer_credentials;
-    bool crosses_machines;
-    bool sharing_pair;
-    bool sharing_one;
-    bool sharing_any;
-    bool sharing_all;
+    bool both_ways = false;
+    bool many_senders = false;   // at the same time
+    bool many_receivers = false; // at the same time; each message goes to one of them
+    bool reliable = false; // what was sent arrives as long as both ends live; false for datagrams
+                           // of a network
+    bool end_of_stream = false; // a receiver is told that the last sender has gone
+    bool numbered = false;      // sender and receiver are told the same sequence
+    bool observers = false;     // participants and counters can be seen from outside
+    bool drops_oldest = false;  // full=drop_oldest
+    bool selection = false;     // receive by type
+    bool byte_stream = false;   // its raw bytes can be reached (byte_stream.hpp)
+    bool permissions = false;   // it has an owner, a group and a mode (mode=, group=)
+    bool capacity_zero = false;
+    bool capacity_bounded = false; // capacity=N messages can be asked for
+    bool capacity_unbounded = false;
+    bool priorities = false;
+    bool notification = false;
+    bool receipts = false;
+    bool zero_copy = false;
+    bool fd_pollable = false;
+    bool passes_fds = false;
+    bool peer_credentials = false;
+    bool crosses_machines = false;
+    bool sharing_pair = false;
+    bool sharing_one = false;
+    bool sharing_any = false;
+    bool sharing_all = false;
 };
 
 struct transport_info {

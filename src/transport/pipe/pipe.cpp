@@ -29,32 +29,14 @@ constexpr capabilities abilities{
     .needs_relation = relation_kind::parent_child,
     .survives_kill_of = survival_kind::sender,
     .max_message = std::uint64_t{1} << 40,
-    .both_ways = false,
     .many_senders = false, // pipe_mode::packets aside
-    .many_receivers = false,
     .reliable = true,
     .end_of_stream = true,
     .numbered = true,
-    .observers = false,
-    .drops_oldest = false,
-    .selection = false,
     .byte_stream = true,
-    .permissions = false,
-    .capacity_zero = false,
     .capacity_bounded = false, // in bytes, not in messages of one's choice
-    .capacity_unbounded = false,
-    .priorities = false,
-    .notification = false,
-    .receipts = false,
-    .zero_copy = false,
     .fd_pollable = true,
-    .passes_fds = false,
-    .peer_credentials = false,
-    .crosses_machines = false,
     .sharing_pair = true,
-    .sharing_one = false,
-    .sharing_any = false,
-    .sharing_all = false,
 };
 
 error bad_address(std::string_view why) {

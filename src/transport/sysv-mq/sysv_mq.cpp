@@ -12,32 +12,15 @@ constexpr capabilities abilities{
     // A message that a killed receiver had taken is gone.
     .survives_kill_of = survival_kind::sender,
     .max_message = 0x7FFFFFFF, // the most that kernel.msgmax can be
-    .both_ways = false,
     .many_senders = true,
     .many_receivers = true,
     .reliable = true,
     .end_of_stream = false, // a queue does not know who uses it
-    .numbered = false,
-    .observers = false,
-    .drops_oldest = false,
     .selection = true,
-    .byte_stream = false,
     .permissions = true,
-    .capacity_zero = false,
     .capacity_bounded = false, // in bytes, not in messages of one's choice
-    .capacity_unbounded = false,
     .priorities = true,
-    .notification = false,
-    .receipts = false,
-    .zero_copy = false,
-    .fd_pollable = false,
-    .passes_fds = false,
-    .peer_credentials = false,
-    .crosses_machines = false,
-    .sharing_pair = false,
-    .sharing_one = false,
     .sharing_any = true,
-    .sharing_all = false,
 };
 
 } // namespace
