@@ -49,7 +49,7 @@ struct session {
 
     void feed(std::span<const std::byte> bytes) {
         written_ += bytes.size();
-        while (!bytes.empty()) {
+        while (!bytes.empty() && !broken_) {
             const ssize_t done = ::send(fds_[0], bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (done > 0) bytes = bytes.subspan(static_cast<std::size_t>(done));
             drain();
