@@ -111,8 +111,13 @@ void ask_for_credentials(int fd) noexcept {
 result<file_seen> look_at(const std::string& path) noexcept {
     struct stat raw {};
     if (::lstat(path.c_str(), &raw) != 0) return failure("stat", errno);
-    return file_seen{{raw.st_dev, raw.st_ino}, kind_of(raw.st_mode), S_ISSOCK(raw.st_mode),
-                     raw.st_mode & 07777U,     raw.st_uid,           raw.st_gid};
+    return file_seen{{raw.st_dev, raw.st_ino},
+                     kind_of(raw.st_mode),
+                     S_ISSOCK(raw.st_mode),
+                     raw.st_mode & 07777U,
+                     raw.st_uid,
+                     raw.st_gid,
+                     raw.st_ctim.tv_sec * 1'000'000'000 + raw.st_ctim.tv_nsec};
 }
 
 result<void> set_file_access(const std::string& path, std::uint32_t mode,

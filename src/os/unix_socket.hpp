@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <hawser/message.hpp>
 #include <hawser/result.hpp>
@@ -49,11 +50,14 @@ void ask_for_credentials(int fd) noexcept;
 // What is at a path, without following a link.
 struct file_seen {
     file_key key;
-    const char* kind = ""; // "a regular file", "a directory", …
+    std::string_view kind; // "a regular file", "a directory", …
     bool is_socket = false;
     std::uint32_t mode = 0; // permission bits
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
+    std::int64_t changed_ns = 0; // since the epoch: made, or mode and owner changed
+
+    friend bool operator==(const file_seen&, const file_seen&) = default;
 };
 // Errors: failure() of lstat(2).
 result<file_seen> look_at(const std::string& path) noexcept;

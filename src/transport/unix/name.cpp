@@ -93,24 +93,71 @@ result<os::fork_guard> hold_directory(const std::string& directory) {
     }
 }
 
+// A file as it is for a moment: the mode that bind gave it, until its maker gives it its own.
+bool is_being_made(const os::file_seen& seen) {
+    return seen.is_socket && (seen.mode & 0577U) == 0;
+}
+
+// What connecting a datagram socket says, 0 or an errno: as os::binding_of asks, but whoever is
+// refused can tell a file that has gone from one that is forbidden.
+result<int> ask(const os::unix_name& name) {
+    const auto asking = os::make_unix_socket(os::socket_type::datagram);
+    if (!asking) return asking.why();
+    const auto answer = os::connect_socket(asking->get(), name);
+    return answer ? 0 : answer.why().sys();
+}
+
+struct socket_seen {
+    os::file_seen file;
+    os::binding bound = os::binding::unknown; // for good: this user may not know
+};
+
+// What is at the path, and whether somebody is bound to it. An answer that comes only from another
+// process being just about to make, to replace or to remove it is looked at again.
+result<socket_seen> settled(const os::unix_name& name, const char* operation) {
+    const std::int64_t until_ns = os::monotonic_ns() + patience_ns;
+    for (;; os::pause_ns(pause_ns)) {
+        const auto seen = os::look_at(name.text);
+        if (!seen) return seen.why();
+        if (!seen->is_socket) return socket_seen{*seen};
+        const auto answer = ask(name);
+        if (!answer) return plain(answer.why(), operation);
+        switch (*answer) {
+        case 0:
+        case EPROTOTYPE:
+        case EPERM:
+            return socket_seen{*seen, os::binding::bound};
+        case ECONNREFUSED:
+            return socket_seen{*seen, os::binding::unbound};
+        case ENOENT:
+        case EACCES:
+            break;
+        default:
+            return plain(os::failure(operation, *answer), operation);
+        }
+        // It was this file that refused only if it was there before and after, and the same.
+        const auto again = os::look_at(name.text);
+        const bool same = again && *again == *seen && *answer == EACCES;
+        if ((same && !is_being_made(*seen)) || os::monotonic_ns() >= until_ns)
+            return socket_seen{*seen};
+    }
+}
+
 // The file at the path, if it is provably a dead socket's; nothing if there is none; or the reason
 // why what is there stays.
 result<std::optional<os::file_key>> stale_file(const os::unix_name& name) {
-    const auto seen = os::look_at(name.text);
+    const auto seen = settled(name, "open");
     if (!seen && seen.is(errc::not_found)) return std::optional<os::file_key>{};
     if (!seen) return plain(seen.why(), "open");
-    if (!seen->is_socket) return no_socket(*seen, errc::already_exists, "open");
-    switch (os::binding_of(name.text)) {
+    if (!seen->file.is_socket) return no_socket(seen->file, errc::already_exists, "open");
+    switch (seen->bound) {
     case os::binding::unbound:
-        return std::optional{seen->key};
+        return std::optional{seen->file.key};
     case os::binding::bound:
         return in_use(name, "open", "End that one, or choose another name.");
     case os::binding::unknown:
         break;
     }
-    // It may have gone between the two looks.
-    const auto again = os::look_at(name.text);
-    if (!again && again.is(errc::not_found)) return std::optional<os::file_key>{};
     return error{errc::permission, "open", EACCES}.because(
         "there is a socket file that this user may not connect to, so it can't be told whether its "
         "owner lives. hawser info shows whose it is.");
@@ -128,9 +175,14 @@ result<void> remove_stale(const os::unix_name& name) {
                          "the socket file is a leftover of a dead process, but " + directory +
                              " can't be locked for replacing it safely (" +
                              std::strerror(held.why().sys()) + "). Remove the file yourself.");
+    // The kernel makes the file a moment before it binds the socket to it, but keeps the directory
+    // locked until both are done, and a listing waits for that: for a file that was there before
+    // it, unbound is for good.
+    const auto before = os::look_at(name.text);
+    static_cast<void>(os::names_in(directory));
     const auto stale = stale_file(name);
     if (!stale) return stale.why();
-    if (!*stale) return {};
+    if (!*stale || !before || before->key != **stale) return {};
     const auto removed = os::remove_name(name.text);
     if (removed) os::forget_made(mailbox_directory(), **stale);
     if (removed || removed.is(errc::not_found)) return {};
@@ -179,13 +231,6 @@ bool is_there(const os::unix_name& name) {
     return seen && (!seen->is_socket || os::binding_of(name.text) != os::binding::unbound);
 }
 
-// The file of a socket that is just being made by another process.
-bool is_being_made(const os::unix_name& name) {
-    const auto seen = name.is_abstract ? result<os::file_seen>{error{errc::not_found, ""}}
-                                       : os::look_at(name.text);
-    return seen && seen->is_socket && (seen->mode & 0577U) == 0;
-}
-
 error no_connection(const os::unix_name& name, const error& why) {
     switch (why.sys()) {
     case ENOENT:
@@ -194,7 +239,7 @@ error no_connection(const os::unix_name& name, const error& why) {
     case ECONNREFUSED: {
         if (name.is_abstract) return error{errc::would_block, "open", why.sys()};
         const auto seen = os::look_at(name.text);
-        if (seen && !seen->is_socket && std::strcmp(seen->kind, "a symbolic link") != 0)
+        if (seen && !seen->is_socket && seen->kind != "a symbolic link")
             return no_socket(*seen, errc::invalid_argument, "open");
         return error{errc::would_block, "open", why.sys()};
     }
@@ -203,7 +248,6 @@ error no_connection(const os::unix_name& name, const error& why) {
                          "the socket there is of another type: unix:, unix-seqpacket: and "
                          "unix-dgram: do not go together. Use the receiver's scheme.");
     case EACCES:
-        if (is_being_made(name)) return error{errc::would_block, "open", why.sys()};
         return explained(why, "open",
                          "the mode of the socket file, or of a directory on the way, forbids it. "
                          "The receiver's mode= and group= say who may send.");
@@ -319,8 +363,15 @@ result<std::shared_ptr<bound_socket>> take_name(const os::unix_name& name, os::s
 result<os::fork_guard> reach(const os::unix_name& name, os::socket_type type) {
     auto socket = os::make_unix_socket(type);
     if (!socket) return plain(socket.why(), "open");
-    if (auto there = os::connect_socket(socket->get(), name); !there)
-        return no_connection(name, there.why());
+    auto there = os::connect_socket(socket->get(), name);
+    if (!there && there.why().sys() == EACCES && !name.is_abstract) {
+        const auto seen = os::look_at(name.text);
+        if (seen.is(errc::not_found) || (seen && is_being_made(*seen)))
+            return error{errc::would_block, "open", EACCES};
+        // It may have been finished, or replaced, between the two.
+        there = os::connect_socket(socket->get(), name);
+    }
+    if (!there) return no_connection(name, there.why());
     return socket;
 }
 
@@ -376,17 +427,17 @@ result<mailbox_info> inspect(const address& where) {
     mailbox_info info;
     info.address = where.name();
     if (name->is_abstract) return inspect_abstract(std::move(info), *name);
-    const auto seen = os::look_at(name->text);
+    const auto seen = settled(*name, "info");
     if (!seen) return missing(seen.why(), "info");
     info.path = absolute(name->text);
-    info.mode = seen->mode;
-    info.uid = seen->uid;
-    info.gid = seen->gid;
-    if (!seen->is_socket) {
-        info.problem = "it is " + std::string(seen->kind) + ", no socket.";
+    info.mode = seen->file.mode;
+    info.uid = seen->file.uid;
+    info.gid = seen->file.gid;
+    if (!seen->file.is_socket) {
+        info.problem = "it is " + std::string(seen->file.kind) + ", no socket.";
         return info;
     }
-    switch (os::binding_of(name->text)) {
+    switch (seen->bound) {
     case os::binding::bound:
         info.state = mailbox_state::in_use;
         note_holder(info, *name);
@@ -410,22 +461,24 @@ result<void> remove(const address& where, removal how) {
             "an abstract name has no file; it goes with the process that has it.");
     const auto held = hold_directory(directory_of(name->text));
     if (held.is(errc::timed_out) && how == removal::if_unused) return held.why();
-    const auto seen = os::look_at(name->text);
-    if (!seen) return missing(seen.why(), "rm");
-    if (!seen->is_socket) return no_socket(*seen, errc::invalid_argument, "rm");
-    if (how == removal::if_unused) {
-        const auto binding = os::binding_of(name->text);
-        if (binding == os::binding::bound)
-            return in_use(*name, "rm",
-                          "Its senders could not find it any more; to remove it all "
-                          "the same: hawser rm --force.");
-        if (binding == os::binding::unknown)
-            return error{errc::permission, "rm", EACCES}.because(
-                "this user may not connect to it, so it can't be told whether it is in use. To "
-                "remove it all the same: hawser rm --force.");
-    }
+    const auto found = [&]() -> result<socket_seen> {
+        if (how == removal::if_unused) return settled(*name, "rm");
+        auto file = os::look_at(name->text);
+        if (!file) return file.why();
+        return socket_seen{*file};
+    }();
+    if (!found) return missing(found.why(), "rm");
+    if (!found->file.is_socket) return no_socket(found->file, errc::invalid_argument, "rm");
+    if (how == removal::if_unused && found->bound == os::binding::bound)
+        return in_use(*name, "rm",
+                      "Its senders could not find it any more; to remove it all "
+                      "the same: hawser rm --force.");
+    if (how == removal::if_unused && found->bound == os::binding::unknown)
+        return error{errc::permission, "rm", EACCES}.because(
+            "this user may not connect to it, so it can't be told whether it is in use. To "
+            "remove it all the same: hawser rm --force.");
     if (auto removed = os::remove_name(name->text); !removed) return plain(removed.why(), "rm");
-    os::forget_made(mailbox_directory(), seen->key);
+    os::forget_made(mailbox_directory(), found->file.key);
     return {};
 }
 

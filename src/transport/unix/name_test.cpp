@@ -131,22 +131,25 @@ TEST_P(unix_name, racers_never_remove_each_others_fresh_socket) {
         std::atomic<int> winners{0};
         std::atomic<int> refused{0};
         std::vector<std::optional<receiver>> opened(racers);
+        std::vector<std::string> said(racers);
         std::vector<std::thread> threads;
-        for (int i = 0; i < racers; ++i)
+        for (std::size_t i = 0; i < racers; ++i)
             threads.emplace_back([&, i] {
                 ++ready;
                 while (ready < racers) std::this_thread::yield();
                 auto mine = receiver::open(address());
                 if (mine) {
                     ++winners;
-                    opened[static_cast<std::size_t>(i)] = std::move(*mine);
-                } else if (mine.is(errc::already_exists)) {
-                    ++refused;
+                    opened[i] = std::move(*mine);
+                    said[i] = "has it";
+                    return;
                 }
+                said[i] = mine.why().describe();
+                if (mine.is(errc::already_exists)) ++refused;
             });
         for (auto& thread : threads) thread.join();
-        ASSERT_EQ(winners, 1) << "round " << round;
-        ASSERT_EQ(refused, racers - 1) << "round " << round;
+        ASSERT_EQ(winners, 1) << "round " << round << ": " << testing::PrintToString(said);
+        ASSERT_EQ(refused, racers - 1) << "round " << round << ": " << testing::PrintToString(said);
         send_one("found");
         for (auto& one : opened) {
             if (!one) continue;
@@ -334,6 +337,29 @@ TEST_P(unix_name, what_the_mode_forbids_is_permission) {
     });
     EXPECT_TRUE(stranger.end_well());
     EXPECT_TRUE(fs::is_socket(path()));
+}
+
+// Between bind and the mode that it is given, a socket's file lets in nobody but its owner.
+TEST_P(unix_name, a_file_that_is_being_made_is_looked_at_again) {
+    if (!test::can_fork || ::geteuid() != 0)
+        GTEST_SKIP() << "not applicable: only root can become another user";
+    const raw::peer maker{type()};
+    ASSERT_EQ(maker.bind(path()), 0);
+    for (int round = 0; round < 10; ++round) {
+        ASSERT_EQ(::chmod(path().c_str(), 0200), 0);
+        test::beacon begins;
+        test::child stranger("stranger", [&] {
+            constexpr uid_t nobody = 65534;
+            ASSERT_EQ(::setgroups(0, nullptr), 0);
+            ASSERT_EQ(::setresuid(nobody, nobody, nobody), 0);
+            begins.raise();
+            EXPECT_EQ(code_of(receiver::open(address())), "already_exists");
+        });
+        begins.wait();
+        ASSERT_EQ(::chmod(path().c_str(), 0666), 0);
+        EXPECT_TRUE(stranger.end_well());
+    }
+    fs::remove(path());
 }
 
 TEST_P(unix_name, a_directory_that_stays_locked_is_an_error_after_a_while) {
