@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -31,22 +33,43 @@ bool add_to(int poll, int fd) noexcept {
     return ::epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+// make() -> int: a descriptor, or -1 with errno.
+template <typename Make>
+result<void> take(fork_guard& into, const char* operation, Make make) noexcept {
+    auto made = fork_guard::of([&]() -> result<unique_fd> {
+        unique_fd fd = above_standard(make());
+        if (!fd) return failure(operation, errno);
+        return fd;
+    });
+    if (!made) return made.why();
+    into = std::move(*made);
+    return {};
+}
+
 } // namespace
 
 result<bell> bell::listen(int fd, bell_tone tone) noexcept {
     bell made;
-    made.watch_ = above_standard(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    if (!made.watch_) return failure("inotify_init", errno);
+    if (const auto got = take(made.watch_, "inotify_init",
+                              [] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); });
+        !got)
+        return got.why();
     const std::uint32_t events =
         (tone == bell_tone::touch ? IN_ATTRIB : IN_MODIFY) | IN_CLOSE_WRITE;
     if (::inotify_add_watch(made.watch_.get(), fd_path(fd).text.data(), events) < 0)
         return failure("inotify_add_watch", errno);
-    made.self_ = above_standard(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    if (!made.self_) return failure("eventfd", errno);
-    made.timer_ = above_standard(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-    if (!made.timer_) return failure("timerfd", errno);
-    made.poll_ = above_standard(::epoll_create1(EPOLL_CLOEXEC));
-    if (!made.poll_) return failure("epoll", errno);
+    if (const auto got =
+            take(made.self_, "eventfd", [] { return ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); });
+        !got)
+        return got.why();
+    if (const auto got =
+            take(made.timer_, "timerfd",
+                 [] { return ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); });
+        !got)
+        return got.why();
+    if (const auto got = take(made.poll_, "epoll", [] { return ::epoll_create1(EPOLL_CLOEXEC); });
+        !got)
+        return got.why();
     const int poll = made.poll_.get();
     if (!add_to(poll, made.watch_.get()) || !add_to(poll, made.self_.get()) ||
         !add_to(poll, made.timer_.get()))
@@ -94,6 +117,7 @@ void bell::ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept {
     if (rang) return;
     // Nobody rings a second time for the same news. Departures are heard by all who listen to
     // either tone: let one more description of the file come and go.
+    const std::lock_guard no_fork(fork_safe_mutex());
     [[maybe_unused]] const unique_fd gone{::open(fd_path(fd).text.data(), O_RDWR | O_CLOEXEC)};
 }
 

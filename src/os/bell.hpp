@@ -8,7 +8,8 @@
 //
 // - fd() is an epoll descriptor (readable when rung), so it nests in epoll, poll and select.
 // Level-triggered until quiet().
-// - Never blocks. Allocates only in the kernel. Threads: one at a time.
+// - Never blocks. Allocates only in the kernel. Threads: one at a time. Fork: closed in a child,
+// where it is silent.
 #pragma once
 
 #include <cstdint>
@@ -50,10 +51,10 @@ class bell {
     static void ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept;
 
   private:
-    unique_fd watch_; // inotify
-    unique_fd self_;  // eventfd
-    unique_fd timer_; // timerfd
-    unique_fd poll_;  // epoll over the three
+    fork_guard watch_; // inotify
+    fork_guard self_;  // eventfd
+    fork_guard timer_; // timerfd
+    fork_guard poll_;  // epoll over the three
 };
 
 } // namespace hawser::os

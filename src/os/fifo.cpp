@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,6 +12,7 @@
 
 #include "os/clock.hpp"
 #include "os/made.hpp"
+#include "os/process.hpp"
 
 namespace hawser::os {
 
@@ -49,17 +51,27 @@ std::string name_beside(const std::string& path) {
     return parent + name.data();
 }
 
+// For a look or a change: neither reads nor writes, and wakes nobody.
+result<fork_guard> open_as_path(const std::string& path) {
+    return fork_guard::of([&]() -> result<unique_fd> {
+        unique_fd opened = above_standard(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        if (!opened) return path_failure("open", errno);
+        return opened;
+    });
+}
+
 // Nobody else knows the name yet, but a directory may belong to a stranger: what is changed is the
 // FIFO that was opened, not what has its name.
 result<void> give_access(const std::string& path, std::uint32_t mode, std::uint32_t gid) {
-    const unique_fd made{::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+    const auto made = open_as_path(path);
+    if (!made) return made.why();
     struct stat raw {};
-    if (!made || ::fstat(made.get(), &raw) != 0) return path_failure("open", errno);
+    if (::fstat(made->get(), &raw) != 0) return path_failure("open", errno);
     if (!S_ISFIFO(raw.st_mode) || raw.st_uid != ::geteuid()) return failure("create", EEXIST);
     if (gid != no_group &&
-        ::fchownat(made.get(), "", static_cast<uid_t>(-1), gid, AT_EMPTY_PATH) != 0)
+        ::fchownat(made->get(), "", static_cast<uid_t>(-1), gid, AT_EMPTY_PATH) != 0)
         return failure("chown", errno);
-    const std::string by_number = "/proc/self/fd/" + std::to_string(made.get());
+    const std::string by_number = "/proc/self/fd/" + std::to_string(made->get());
     if (::chmod(by_number.c_str(), mode) == 0) return {};
     if (errno != ENOENT || ::fchmodat(AT_FDCWD, path.c_str(), mode, 0) != 0)
         return failure("chmod", errno);
@@ -145,28 +157,29 @@ bool still_named(int fd, const std::string& path) noexcept {
 void release_openers(int fd) noexcept {
     std::array<char, 32> by_number{};
     std::snprintf(by_number.data(), by_number.size(), "/proc/self/fd/%d", fd);
-    // Both sides at once, which never waits.
+    // Both sides at once, which never waits. A fork child that kept them would be a writer.
+    const std::lock_guard no_fork(fork_safe_mutex());
     const unique_fd both{::open(by_number.data(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
 }
 
 result<void> remove_fifo(const std::string& path, bool by_force) {
-    const unique_fd named{::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
-    if (!named) return path_failure("open", errno);
-    unique_fd held;
+    const auto named = open_as_path(path);
+    if (!named) return named.why();
+    fork_guard held;
     if (!by_force) {
         // Nobody has it open, so nobody is disturbed by this. Without the right to read there is no
         // lock, and the owner of the directory has the last word.
-        auto end = open_fifo(path, fifo_side::reading);
+        auto end = fork_guard::of([&] { return open_fifo(path, fifo_side::reading); });
         if (!end && !end.is(errc::permission)) return end.why();
-        if (end) held = std::move(*end);
-        if (held) {
+        if (end) {
+            held = std::move(*end);
             const auto alone = hold_fifo(held.get(), fifo_hold::exclusive);
             if (alone && !*alone) return failure("unlink", EEXIST);
         }
     }
-    if (!still_named(named.get(), path)) return failure("unlink", ENOENT);
+    if (!still_named(named->get(), path)) return failure("unlink", ENOENT);
     if (::unlink(path.c_str()) != 0) return failure("unlink", errno);
-    release_openers(named.get());
+    release_openers(named->get());
     return {};
 }
 

@@ -4,12 +4,15 @@
 #include <charconv>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "os/process.hpp"
 
 namespace hawser::os {
 
@@ -129,6 +132,7 @@ result<std::vector<std::string>> names_in(const std::string& directory) {
     struct close_directory {
         void operator()(DIR* open) const noexcept { ::closedir(open); }
     };
+    const std::lock_guard no_fork(fork_safe_mutex());
     const std::unique_ptr<DIR, close_directory> open{::opendir(directory.c_str())};
     if (!open) return failure("list", errno);
     std::vector<std::string> names;

@@ -74,13 +74,17 @@ bool is(const struct stat& raw, const file_key& key) {
     return raw.st_dev == key.device && raw.st_ino == key.inode && kind_of(raw).has_value();
 }
 
+bool is_missing(int sys) {
+    return sys == ENOENT || sys == ENOTDIR;
+}
+
 std::int64_t changed_ns(const struct stat& raw) {
     return raw.st_ctim.tv_sec * 1'000'000'000 + raw.st_ctim.tv_nsec;
 }
 
 // The owner of the record, or the error.
 result<std::uint32_t> read_record(const std::string& record, made_object& into) {
-    const auto fd = open_existing(record, access_kind::read_only);
+    const auto fd = fork_guard::of([&] { return open_existing(record, access_kind::read_only); });
     if (!fd) return fd.why();
     const auto file = status_of(fd->get());
     if (!file) return file.why();
@@ -96,8 +100,7 @@ result<std::uint32_t> read_record(const std::string& record, made_object& into) 
 // Looks at the object itself. False if the record's owner has no say about it.
 bool look_at_object(made_object& one, std::uint32_t record_uid) {
     struct stat raw {};
-    one.stale = ::lstat(one.path.c_str(), &raw) != 0 ? errno == ENOENT || errno == ENOTDIR
-                                                     : !is(raw, one.key);
+    one.stale = ::lstat(one.path.c_str(), &raw) != 0 ? is_missing(errno) : !is(raw, one.key);
     if (one.stale) return true;
     if (raw.st_ino != one.key.inode) return false; // it can't be looked at: nothing is known
     one.kind = *kind_of(raw);
@@ -109,8 +112,8 @@ bool look_at_object(made_object& one, std::uint32_t record_uid) {
     return record_uid == 0 || record_uid == one.uid;
 }
 
-result<unique_fd> write_record(const std::string& directory, const std::string& path) {
-    auto fd = make_unnamed(directory);
+result<fork_guard> write_record(const std::string& directory, const std::string& path) {
+    auto fd = fork_guard::of([&] { return make_unnamed(directory); });
     if (!fd) return fd;
     const identity self = own_identity();
     const std::string content =
@@ -155,32 +158,38 @@ result<file_key> note(const std::string& directory, const std::string& given) {
 
 // The directory that holds the object, so that nobody can put another one in its place between
 // the look and the removal; name is what the object is called there.
-unique_fd parent_of(const std::string& path, std::string& name) {
+result<fork_guard> parent_of(const std::string& path, std::string& name) {
     const std::size_t slash = path.rfind('/');
     name = path.substr(slash + 1);
     const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
-    return above_standard(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return fork_guard::of([&]() -> result<unique_fd> {
+        unique_fd fd = above_standard(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!fd) return failure("unlink", errno);
+        return fd;
+    });
 }
 
 result<bool> remove_object(const made_object& which) {
     std::string name;
-    const unique_fd parent = parent_of(which.path, name);
+    const auto parent = parent_of(which.path, name);
+    if (!parent && is_missing(parent.why().sys())) return true;
+    if (!parent) return parent.why();
     // A receiver that replaces a dead socket's file holds the directory: its new one must not be
     // taken for the old one, nor ours for its.
     std::optional<fork_guard> held;
-    if (which.kind == made_kind::socket && parent) {
-        auto lock = lock_directory("/proc/self/fd/" + std::to_string(parent.get()));
+    if (which.kind == made_kind::socket) {
+        auto lock = lock_directory("/proc/self/fd/" + std::to_string(parent->get()));
         if (lock.is(errc::would_block)) return false;
         if (!lock) return lock.why();
         held = std::move(*lock);
     }
     struct stat raw {};
-    if (!parent || ::fstatat(parent.get(), name.c_str(), &raw, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR) return true;
+    if (::fstatat(parent->get(), name.c_str(), &raw, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (is_missing(errno)) return true;
         return failure("unlink", errno);
     }
     if (!is(raw, which.key) || changed_ns(raw) != which.changed_ns) return false;
-    if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return true;
+    if (::unlinkat(parent->get(), name.c_str(), 0) == 0 || errno == ENOENT) return true;
     return failure("unlink", errno);
 }
 

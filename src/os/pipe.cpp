@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "os/file.hpp"
+#include "os/process.hpp"
 
 namespace hawser::os {
 
@@ -62,6 +64,7 @@ result<void> set_pipe_capacity(int fd, std::uint64_t bytes) noexcept {
 }
 
 std::uint64_t largest_pipe_bytes() noexcept {
+    const std::lock_guard no_fork(fork_safe_mutex());
     const unique_fd file{::open("/proc/sys/fs/pipe-max-size", O_RDONLY | O_CLOEXEC)};
     std::array<char, 32> text{};
     if (!file) return 0;

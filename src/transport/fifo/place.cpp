@@ -157,11 +157,14 @@ place::~place() {
 
 void place::leave(int fd) noexcept {
     if (std::exchange(left_, true) || !opened_ || os::fork_generation() != born_) return;
-    os::unique_fd own;
+    os::fork_guard own;
     if (fd < 0) {
         // A sender that never met anybody. If somebody reads by now, it will read the end.
-        auto end = os::open_fifo(path_, os::fifo_side::writing);
-        if (end.is(errc::would_block)) end = os::open_fifo(path_, os::fifo_side::reading);
+        auto end = os::fork_guard::of([&] {
+            auto one = os::open_fifo(path_, os::fifo_side::writing);
+            return one.is(errc::would_block) ? os::open_fifo(path_, os::fifo_side::reading)
+                                             : std::move(one);
+        });
         if (!end) return;
         own = std::move(*end);
         fd = own.get();
