@@ -50,7 +50,7 @@ void add_geometry(facts& into, const hawser::options& geometry) {
         if (value) into.emplace_back(name, shown(*value));
     };
     if (geometry.capacity) into.emplace_back("capacity", capacity_of(geometry));
-    add("max_message", geometry.max_message, human_size);
+    add("max_message", geometry.max_message, human_limit);
     add("max_memory", geometry.max_memory, human_size);
     add("participants", geometry.participants, human_count);
     add("loans", geometry.loans, human_count);

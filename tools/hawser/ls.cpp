@@ -144,7 +144,7 @@ constexpr const char* nothing = "-";
 // "10 x 8KiB", "16KiB", "3 members"
 std::string limit_of(const hawser::system_object& one) {
     if (one.capacity && one.max_message)
-        return fmt::format("{} x {}", human_count(*one.capacity), human_size(*one.max_message));
+        return fmt::format("{} x {}", human_count(*one.capacity), human_limit(*one.max_message));
     if (one.capacity_bytes) return human_size(*one.capacity_bytes);
     if (one.members) return human_plural(*one.members, "member");
     return nothing;

@@ -30,8 +30,10 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
     constexpr std::size_t longest = 64;
     if (word.empty() || word.size() > longest) return {};
     std::string best;
-    // One mistake in a word of three, two in one of six, three in a longer one.
-    std::size_t allowed = std::min<std::size_t>(3, (word.size() + 2) / 3);
+    // One mistake in a word of three letters, two in one of six, three in a longer one. The dashes
+    // of a flag are no letters.
+    const std::size_t letters = word.size() - std::min(word.find_first_not_of('-'), word.size());
+    std::size_t allowed = std::min<std::size_t>(3, (letters + 2) / 3);
     for (const std::string& each : known) {
         const bool begins = word.size() >= 3 && each.starts_with(word);
         const std::size_t mistakes = begins ? 1 : distance(word, each);

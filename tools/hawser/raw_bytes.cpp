@@ -54,18 +54,26 @@ hawser::result<byte_stream> accept_one(hawser::byte_listener& listening, const r
     return hawser::error{errc::interrupted, "accept"};
 }
 
-hawser::result<byte_stream> open_stream(const raw_work& work, stream_role role, bool listens) {
+hawser::result<byte_stream> open_stream(const context& here, const raw_work& work, stream_role role,
+                                        bool listens) {
     if (listens) {
         auto listening = hawser::byte_listener::open(work.address, work.wanted);
         if (listening) {
             if (work.verbose)
                 fmt::print(stderr, "listening on {}\n", printable(listening->where().name()));
+            else
+                tell_where(here, "listening on", work.address, listening->where());
             return accept_one(*listening, work);
         }
         // What can't listen – a pipe, a FIFO, a terminal – is opened.
         if (!listening.is(errc::unsupported)) return listening.why();
     }
-    return byte_stream::open(work.address, role, work.wanted, until(work));
+    auto opened = byte_stream::open(work.address, role, work.wanted, until(work));
+    // What has an address of its own only once it is open: a new terminal.
+    if (opened && opened->where().scheme == "pty")
+        tell_where(here, role == stream_role::writer ? "sending to" : "receiving at", work.address,
+                   opened->where());
+    return opened;
 }
 
 // Bytes from one descriptor to another, either of which may be non-blocking.
@@ -302,7 +310,9 @@ bool write_out(std::span<const std::byte> bytes) {
     return true;
 }
 
-int fail_stdout(const context& here, int sys) {
+// The stream is left first: what was made for it goes, whatever becomes of this process.
+int fail_stdout(const context& here, byte_stream& in, int sys) {
+    in.close();
     if (sys == EPIPE) die_of_broken_pipe();
     return fail_file(here, "write", "stdout", sys);
 }
@@ -346,7 +356,7 @@ int receiving_raw::run() {
             break;
         case pump::outcome::write_failed:
             progress_.clear();
-            status = fail_stdout(here_, moving_.sys());
+            status = fail_stdout(here_, in_, moving_.sys());
             break;
         }
         progress_.show_bytes(moving_.moved() + extra_);
@@ -362,7 +372,7 @@ std::optional<int> receiving_raw::at_end() {
     const auto more = look_at_end(in_, bytes);
     if (more) {
         extra_ += *more;
-        if (!write_out(std::span(bytes).first(*more))) return fail_stdout(here_, errno);
+        if (!write_out(std::span(bytes).first(*more))) return fail_stdout(here_, in_, errno);
         return std::nullopt;
     }
     if (more.is(errc::closed)) return exit_ok;
@@ -389,14 +399,14 @@ CLI::Option* add_raw(CLI::App* verb, raw_flags& into, const std::string& help) {
 
 int send_raw(const context& here, const raw_work& work) {
     catch_signals();
-    auto out = open_stream(work, stream_role::writer, work.flags.listen);
+    auto out = open_stream(here, work, stream_role::writer, work.flags.listen);
     if (!out) return stop_signal() != 0 ? stop_status() : fail(here, out.why());
     return sending_raw(here, work, std::move(*out)).run();
 }
 
 int receive_raw(const context& here, const raw_work& work) {
     catch_signals();
-    auto in = open_stream(work, stream_role::reader, !work.flags.connect);
+    auto in = open_stream(here, work, stream_role::reader, !work.flags.connect);
     if (!in) return stop_signal() != 0 ? stop_status() : fail(here, in.why());
     return receiving_raw(here, work, std::move(*in)).run();
 }

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <hawser/capabilities.hpp>
 #include <hawser/receiver.hpp>
 
 #include "flags.hpp"
@@ -86,14 +87,27 @@ format format_of(const receive_flags& flags) {
     return is_terminal(stream::out) ? format::terminal : format::text;
 }
 
+// Does what one sender breaks leave the others unharmed? They come and go, each by itself.
+bool outlives_senders(const hawser::address& where) {
+    for (const auto& each : hawser::transports())
+        if (each.scheme == where.scheme)
+            return each.can.many_senders && each.can.lives == hawser::lifetime_kind::process;
+    return false;
+}
+
+// So many mishaps with neither a message nor a nap between them are no longer those of single
+// senders.
+constexpr unsigned most_mishaps = 1000;
+
 class receiving {
   public:
     receiving(const context& here, const receive_flags& flags, hawser::receiver in,
               const hawser::selection& which)
         : here_(here), flags_(flags), in_(std::move(in)), which_(which),
           out_(here, format_of(flags),
-               flags.release == "taken" ? release_when::taken : release_when::written),
-          progress_(!is_terminal(stream::out)) {}
+               flags.release == "taken" ? release_when::taken : release_when::written,
+               [this] { in_.close(); }),
+          progress_(!is_terminal(stream::out)), outlives_senders_(outlives_senders(in_.where())) {}
 
     int run();
 
@@ -102,6 +116,7 @@ class receiving {
     bool take(hawser::result<hawser::message>& got);
     void wait();
     void end(const hawser::error& why);
+    bool goes_on(const hawser::error& why);
     [[nodiscard]] steady::duration patience(steady::time_point now) const;
     void report() const;
 
@@ -111,6 +126,8 @@ class receiving {
     hawser::selection which_;
     message_output out_;
     progress progress_;
+    bool outlives_senders_;
+    unsigned mishaps_ = 0; // in a row
     std::uint64_t messages_ = 0;
     std::uint64_t bytes_ = 0;
     std::uint64_t redelivered_ = 0;
@@ -152,6 +169,7 @@ bool receiving::is_over() {
 // Counts the message and hands it on; false if there is none.
 bool receiving::take(hawser::result<hawser::message>& got) {
     if (!got) return false;
+    mishaps_ = 0;
     ++messages_;
     bytes_ += got->size();
     if (got->redelivered()) ++redelivered_;
@@ -186,25 +204,39 @@ void receiving::wait() {
     if (left <= steady::duration::zero()) {
         over_ = true;
         const bool too_late = messages_ == 0 && flags_.timeout && now - began_ >= *flags_.timeout;
+        const std::string name = in_.where().name();
+        in_.close(); // before the next step is chosen: what we made for us goes with us
         if (too_late)
-            status_ = fail(here_,
-                           hawser::error{hawser::errc::timed_out, "receive"}
-                               .at(in_.where().name())
-                               .because("no message came in the time given"),
-                           "hawser ls");
+            status_ =
+                fail(here_, hawser::error{hawser::errc::timed_out, "receive"}.at(name).because(
+                                "no message came in the time given"));
         return;
     }
     auto got = in_.receive_selected(which_, hawser::deadline::after(left));
+    if (got.is(hawser::errc::timed_out)) mishaps_ = 0;
     if (take(got) || got.is(hawser::errc::timed_out) || got.is(hawser::errc::interrupted)) return;
     end(got.why());
 }
 
-// A receive that failed for good, or found the end of the stream.
+// A receive that failed for good, or found the end of the stream; or one sender's mishap.
 void receiving::end(const hawser::error& why) {
+    if (goes_on(why)) return;
     over_ = true;
     if (why.code() == hawser::errc::closed) return;
     progress_.clear();
+    in_.close();
     status_ = fail(here_, why);
+}
+
+// What one of several senders did wrong is told, and the others are heard.
+bool receiving::goes_on(const hawser::error& why) {
+    const bool of_one_sender = why.code() == hawser::errc::corrupt ||
+                               why.code() == hawser::errc::peer_died ||
+                               why.code() == hawser::errc::too_big;
+    if (!outlives_senders_ || !of_one_sender || ++mishaps_ > most_mishaps) return false;
+    progress_.clear();
+    status_ = warn(here_, why, "Receiving goes on.");
+    return true;
 }
 
 void receiving::report() const {
@@ -226,6 +258,7 @@ int run_receive(const context& here, const receive_flags& flags) {
     catch_signals();
     auto in = hawser::receiver::open(flags.address, flags.wanted);
     if (!in) return fail(here, in.why());
+    tell_where(here, "receiving at", flags.address, in->where());
     return receiving(here, flags, std::move(*in), *which).run();
 }
 

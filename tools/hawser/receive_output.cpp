@@ -57,8 +57,9 @@ bool is_copied_as_is(format as) noexcept {
 
 } // namespace
 
-message_output::message_output(const context& here, format as, release_when when)
-    : here_(here), as_(as), when_(when) {
+message_output::message_output(const context& here, format as, release_when when,
+                               std::function<void()> leave)
+    : here_(here), as_(as), when_(when), leave_(std::move(leave)) {
     buffer_.reserve(buffer_bytes + large_bytes);
 }
 
@@ -136,9 +137,9 @@ void message_output::flush() {
     held_.clear();
 }
 
-void message_output::notice_lost_reader() const {
+void message_output::notice_lost_reader() {
     pollfd pipe{STDOUT_FILENO, 0, 0};
-    if (poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0) die_of_broken_pipe();
+    if (poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0) give_up(EPIPE);
 }
 
 void message_output::write_all(std::string_view bytes) {
@@ -157,6 +158,7 @@ void message_output::write_all(std::string_view bytes) {
 }
 
 void message_output::give_up(int sys) {
+    leave_();
     if (sys == EPIPE) die_of_broken_pipe();
     const exit_code status = fail_file(here_, "write", "stdout", sys);
     std::fflush(stderr);

@@ -7,11 +7,13 @@
 //   is in the buffer at a crash is lost.
 // - Blocks: in write(2), also on a descriptor that is non-blocking. Allocates: its buffer.
 // - A closed pipe ends the process as SIGPIPE does, and any other failed write ends it with its
-//   error: in both cases without releasing what was not written.
+//   error: in both cases without releasing what was not written, but having left the address, so
+//   that nothing dead stays there unless such a message does.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +39,8 @@ enum class format : std::uint8_t {
 
 class message_output {
   public:
-    message_output(const context& here, format as, release_when when);
+    // leave: closes the end that the messages come from, before the process is ended.
+    message_output(const context& here, format as, release_when when, std::function<void()> leave);
 
     // Takes the message over; may write.
     void add(hawser::message&& taken);
@@ -46,7 +49,7 @@ class message_output {
 
     // Ends the process, as a write would, when the reader of the pipe has gone. For quiet times, in
     // which there is nothing to write: `hawser receive A | head -n 1` is to end after its line.
-    void notice_lost_reader() const;
+    void notice_lost_reader();
 
     // Messages that wait for the next flush to be released.
     [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
@@ -66,6 +69,7 @@ class message_output {
     const context& here_;
     format as_;
     release_when when_;
+    std::function<void()> leave_;
     std::string buffer_;
     std::vector<held_message> held_;
 };

@@ -72,8 +72,14 @@ struct tally {
     steady::time_point began = steady::now();
 };
 
+const hawser::capabilities* capabilities_of(const hawser::address& where) {
+    for (const auto& each : hawser::transports())
+        if (each.scheme == where.scheme) return &each.can;
+    return nullptr;
+}
+
 // No longer message is worth reading: nothing could carry it.
-std::uint64_t longest_message(const hawser::sender& out) {
+std::uint64_t longest_message(hawser::sender& out) {
     constexpr std::uint64_t most = std::uint64_t{1} << 30; // what one may cost us in memory
     const hawser::address& where = out.where();
     if (where.scheme == "shm") {
@@ -81,9 +87,19 @@ std::uint64_t longest_message(const hawser::sender& out) {
         if (mailbox && mailbox->geometry.max_message)
             return std::min(most, *mailbox->geometry.max_message);
     }
-    for (const auto& each : hawser::transports())
-        if (each.scheme == where.scheme) return std::min(most, each.can.max_message);
-    return most;
+    // Others would have to connect, to know.
+    if (where.scheme == "mq" || where.scheme == "udp")
+        if (const auto now = out.attributes(); now && now->max_message)
+            return std::min(most, *now->max_message);
+    const auto* const can = capabilities_of(where);
+    return can == nullptr ? most : std::min(most, can->max_message);
+}
+
+// Could one that is made anew take longer ones?
+bool can_be_made_larger(const hawser::address& where, std::uint64_t limit) {
+    const auto* const can = capabilities_of(where);
+    return can != nullptr && can->lives != hawser::lifetime_kind::process &&
+           limit < can->max_message;
 }
 
 class sending {
@@ -102,6 +118,8 @@ class sending {
   private:
     int send_one(std::string_view bytes, const std::string& origin);
     hawser::result<hawser::sent> send_patiently(std::string_view bytes);
+    int refuse_too_long(const std::string& name);
+    [[nodiscard]] hawser::error placed(const hawser::error& why) const;
     int refuse(hawser::errc code, const std::string& name, std::string_view why);
 
     const context& here_;
@@ -141,7 +159,8 @@ int sending::send_one(std::string_view bytes, const std::string& origin) {
         if (sent.is(hawser::errc::too_big))
             return refuse(sent.why().code(), origin, sent.why().detail());
         progress_.clear();
-        return fail(here_, sent.why());
+        out_.close(); // before the next step is chosen: what we made for us goes with us
+        return fail(here_, placed(sent.why()));
     }
     done_.dropped += sent->dropped;
     if (sent->stored) {
@@ -159,7 +178,24 @@ int sending::send_one(std::string_view bytes, const std::string& origin) {
 int sending::refuse(hawser::errc code, const std::string& name, std::string_view why) {
     const std::string which =
         fmt::format("message {} of {}: {}", done_.messages + 1, printable(name), why);
+    out_.close();
     return fail(here_, hawser::error{code, "send"}.at(name_).because(which));
+}
+
+int sending::refuse_too_long(const std::string& name) {
+    const bool can_be_more = can_be_made_larger(out_.where(), limit_);
+    return refuse(hawser::errc::too_big, name,
+                  fmt::format("it is longer than max_message, which is {}. Cut it (--size){}",
+                              human_limit(limit_),
+                              can_be_more ? ", or make the mailbox with a larger --max_message."
+                                          : "; more can't be had there."));
+}
+
+// With the address, which the library leaves out where an error is nothing unusual.
+hawser::error sending::placed(const hawser::error& why) const {
+    hawser::error told = why;
+    if (told.address().empty()) told.at(name_);
+    return told;
 }
 
 int sending::send_messages() {
@@ -193,10 +229,7 @@ int sending::send_input(int fd, const std::string& name) {
         case message_input::outcome::failed:
             return fail_file(here_, "read", name, input.sys());
         case message_input::outcome::too_long:
-            return refuse(hawser::errc::too_big, name,
-                          fmt::format("it is longer than max_message, which is {}. Cut it "
-                                      "(--size), or make the mailbox with a larger --max_message.",
-                                      human_size(limit_)));
+            return refuse_too_long(name);
         case message_input::outcome::torn:
             return refuse(hawser::errc::corrupt, name,
                           "the input ends within a frame. Does it come from "
@@ -246,6 +279,7 @@ int run_send(const context& here, const send_flags& flags) {
     catch_signals();
     auto out = hawser::sender::open(flags.address, flags.wanted);
     if (!out) return fail(here, out.why());
+    tell_where(here, "sending to", flags.address, out->where());
     sending work(here, flags, std::move(*out));
     int status = work.send_messages();
     for (const std::string& path : flags.files)

@@ -95,7 +95,7 @@ bool print_text(const context& here) {
 
 // The same on every machine.
 std::string largest_message(const hawser::capabilities& can) {
-    return can.max_message_varies ? "by sysctl" : human_size(can.max_message);
+    return can.max_message_varies ? "by sysctl" : human_limit(can.max_message);
 }
 
 std::string who(const hawser::capabilities& can) {

@@ -1,11 +1,15 @@
 #include "output/error.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <string>
 #include <system_error>
 
 #include <fmt/format.h>
+
+#include <hawser/inspect.hpp>
 
 #include "output/human.hpp"
 #include "output/json.hpp"
@@ -24,34 +28,58 @@ std::string shell_word(std::string_view text) {
     return printable(word + "'");
 }
 
-// The command that most likely helps on.
+// Is it one of the kinds that `hawser ls` lists, and `hawser info` and `doctor` look at?
+bool is_listed(std::string_view address) {
+    constexpr std::array<std::string_view, 7> schemes{
+        "shm:", "fifo:", "unix:", "unix-seqpacket:", "unix-dgram:", "mq:", "sysv-mq:"};
+    return std::any_of(schemes.begin(), schemes.end(),
+                       [&](std::string_view scheme) { return address.starts_with(scheme); });
+}
+
+// A look at what the address names, where there is something to look at.
+std::string look_at(std::string_view address, std::string_view verb) {
+    if (!hawser::inspect_mailbox(address)) return address.starts_with("shm:") ? "hawser ls" : "";
+    return fmt::format("hawser {} {}", verb, shell_word(address));
+}
+
+// Who has the port that was asked for.
+std::string look_at_port(std::string_view address) {
+    if (address.starts_with("tcp:")) return "ss -tlnp";
+    if (address.starts_with("udp:")) return "ss -ulnp";
+    return {};
+}
+
+// The command that most likely helps on; none is better than one that can't.
 std::string usual_next(const context& here, const hawser::error& why) {
-    const std::string address = shell_word(why.address());
-    const bool named = !why.address().empty();
+    const std::string_view address = why.address();
+    const bool listed = address.empty() || is_listed(address);
     switch (why.code()) {
     case hawser::errc::not_found:
-        return "hawser ls";
+        return listed ? "hawser ls" : "";
+    case hawser::errc::already_exists:
+        if (!listed) return look_at_port(address);
+        [[fallthrough]];
     case hawser::errc::would_block:
     case hawser::errc::timed_out:
     case hawser::errc::too_big:
-    case hawser::errc::already_exists:
     case hawser::errc::permission:
-        return named ? fmt::format("hawser info {}", address) : "hawser ls";
+        return address.empty() ? "hawser ls" : listed ? look_at(address, "info") : "";
     case hawser::errc::invalid_argument:
     case hawser::errc::unsupported:
         return here.verb.empty() ? "hawser --help" : fmt::format("hawser {} --help", here.verb);
     default:
-        return named ? fmt::format("hawser doctor {}", address) : "hawser doctor";
+        return address.empty() ? "hawser doctor" : listed ? look_at(address, "doctor") : "";
     }
 }
 
 // In one write: in a pipeline others talk on the same stderr.
-void print(const context& here, const json& facts, std::string_view what, std::string_view next) {
+void print(const context& here, const json& facts, std::string_view what, std::string_view next,
+           ink color = ink::red) {
     std::string shown;
     if (here.json) {
         shown = facts.dump() + '\n';
     } else {
-        shown = fmt::format("{} {}\n", paint(here, stream::err, ink::red, "hawser:"), what);
+        shown = fmt::format("{} {}\n", paint(here, stream::err, color, "hawser:"), what);
         if (!next.empty()) shown += fmt::format("  try: {}\n", next);
     }
     std::fwrite(shown.data(), 1, shown.size(), stderr);
@@ -103,6 +131,25 @@ exit_code fail(const context& here, const hawser::error& why, std::string_view n
                    why.describe(), usual),
           printable(why.describe()), usual);
     return code;
+}
+
+exit_code warn(const context& here, const hawser::error& why, std::string_view goes_on) {
+    const exit_code code = exit_code_of(why);
+    json facts = facts_of(hawser::name_of(why.code()), code, why.sys(), why.operation(),
+                          why.address(), why.describe(), {});
+    facts["schema"] = "hawser.warning";
+    print(here, facts, fmt::format("warning: {} {}", printable(why.describe()), goes_on), {},
+          ink::yellow);
+    return code;
+}
+
+void tell_where(const context& here, std::string_view doing, std::string_view asked,
+                const hawser::address& where) {
+    const auto given = hawser::address::parse(asked);
+    if (!given || given->rest == where.rest) return;
+    json facts = envelope("place");
+    facts["address"] = text(where.name());
+    print(here, facts, fmt::format("{} {}", doing, printable(where.name())), {}, ink::dim);
 }
 
 exit_code fail_usage(const context& here, std::string_view what, std::string_view next) {

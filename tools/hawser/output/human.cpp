@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <hawser/options.hpp>
+
 namespace tool {
 namespace {
 
@@ -60,6 +62,12 @@ std::string human_size(std::uint64_t bytes) {
     for (const unit& each : units)
         if (value >= each.size) return in_unit(value, each);
     return fmt::format("{}B", bytes);
+}
+
+std::string human_limit(std::uint64_t bytes) {
+    std::string text = human_size(bytes);
+    const auto read_back = hawser::parse_size(text);
+    return read_back && *read_back == bytes ? text : human_count(bytes) + "B";
 }
 
 std::string human_duration(std::chrono::nanoseconds span) {

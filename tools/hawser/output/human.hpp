@@ -11,6 +11,9 @@ namespace tool {
 // "512B", "4KiB", "1.5MiB": what parse_size reads back, up to three digits.
 std::string human_size(std::uint64_t bytes);
 
+// The same where it is exact, else every byte, "4,087B": of a limit nothing may be rounded.
+std::string human_limit(std::uint64_t bytes);
+
 // "250us", "1.5s", "3min", "2h", "5d".
 std::string human_duration(std::chrono::nanoseconds span);
 
