@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,6 +79,21 @@ result<std::uint64_t> bytes_waiting(int fd) noexcept {
     int bytes = 0;
     if (::ioctl(fd, FIONREAD, &bytes) != 0) return failure("ioctl", errno);
     return static_cast<std::uint64_t>(bytes);
+}
+
+// A FIFO that no writer has come to polls like one with a silent writer; but copying from it says
+// the end for the one, and EAGAIN for the other.
+result<bool> has_met_writer(int fd) noexcept {
+    pollfd one{fd, POLLIN, 0};
+    if (::poll(&one, 1, 0) == 1 && (one.revents & (POLLIN | POLLHUP)) != 0) return true;
+    const std::lock_guard no_fork(fork_safe_mutex());
+    const auto scratch = make_pipe();
+    if (!scratch) return scratch.why();
+    const unique_fd reading{scratch->reading};
+    const unique_fd writing{scratch->writing};
+    const ssize_t copied = ::tee(fd, writing.get(), 1, SPLICE_F_NONBLOCK);
+    if (copied < 0 && errno != EAGAIN) return failure("tee", errno);
+    return copied != 0;
 }
 
 result<void> set_packets(int fd) noexcept {

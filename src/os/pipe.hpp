@@ -44,6 +44,10 @@ std::uint64_t largest_pipe_bytes() noexcept;
 
 result<std::uint64_t> bytes_waiting(int fd) noexcept;
 
+// Whether a pipe or FIFO that is open for reading has a writer, or had one since it was opened.
+// Takes no byte. Errors: system (EMFILE: it needs two descriptors for a moment).
+result<bool> has_met_writer(int fd) noexcept;
+
 // Each write of at most whole_write_bytes becomes a packet: a read gives one of them, whole. This
 // is a property of the open file.
 result<void> set_packets(int fd) noexcept;

@@ -81,10 +81,13 @@ std::size_t sysv_queues() {
 // ---- byte streams -----------------------------------------------------------------------------
 
 result<both_streams> streams_of_fifo(const std::string& address) {
-    auto reads = byte_stream::open(address, stream_role::reader);
-    if (!reads) return reads.why();
+    // Each stream's open waits for the other side. A receiver's does not, and is a reader.
+    const auto host = receiver::open(address);
+    if (!host) return host.why();
     auto writes = byte_stream::open(address, stream_role::writer);
     if (!writes) return writes.why();
+    auto reads = byte_stream::open(address, stream_role::reader);
+    if (!reads) return reads.why();
     return both_streams{std::move(*writes), std::move(*reads)};
 }
 

@@ -122,6 +122,37 @@ class bytes final : public stream_end {
     stream_role role_;
 };
 
+result<os::fork_guard> open_bytes(place& here, os::fifo_side side, const options& wanted) {
+    auto end = here.open(side, false);
+    if (!end) return end;
+    const auto set = wire::set_capacity(end->get(), wanted);
+    if (!set && !set.is(errc::would_block)) return set.why();
+    return end;
+}
+
+// The kernel lets a reader in without a writer. The end is held meanwhile, so that a writer's open
+// gets through; one that came, wrote and left before anybody looked was there, too.
+result<std::unique_ptr<stream_end>> await_writer(const std::shared_ptr<place>& here,
+                                                 const options& wanted, deadline until) {
+    os::fork_guard end;
+    auto opened = wire::open_until(until, [&]() -> result<std::unique_ptr<stream_end>> {
+        if (end.get() >= 0 && !here->has(end.get())) end.close(); // where nobody would come to
+        if (end.get() < 0) {
+            auto one = open_bytes(*here, os::fifo_side::reading, wanted);
+            if (!one) return one.why();
+            end = std::move(*one);
+        }
+        const auto met = os::has_met_writer(end.get());
+        if (!met) return error{met.why().code(), "open", met.why().sys()};
+        if (!*met) return error{errc::would_block, "open"};
+        return std::unique_ptr<stream_end>(
+            std::make_unique<bytes>(here, std::move(end), stream_role::reader));
+    });
+    // Not without its end: to get one it would have to open it for writing as well.
+    if (!opened && end.get() >= 0) here->leave(end.get());
+    return opened;
+}
+
 result<std::unique_ptr<stream_end>> open_stream(const address& where, const options& wanted,
                                                 stream_role role, deadline until) {
     if (role == stream_role::both)
@@ -130,12 +161,10 @@ result<std::unique_ptr<stream_end>> open_stream(const address& where, const opti
             "two of them for both ways.");
     auto here = place_of(where, wanted);
     if (!here) return here.why();
-    const auto side = role == stream_role::reader ? os::fifo_side::reading : os::fifo_side::writing;
+    if (role == stream_role::reader) return await_writer(*here, wanted, until);
     return wire::open_until(until, [&]() -> result<std::unique_ptr<stream_end>> {
-        auto end = (*here)->open(side, false);
+        auto end = open_bytes(**here, os::fifo_side::writing, wanted);
         if (!end) return end.why();
-        const auto set = wire::set_capacity(end->get(), wanted);
-        if (!set && !set.is(errc::would_block)) return set.why();
         return std::unique_ptr<stream_end>(std::make_unique<bytes>(*here, std::move(*end), role));
     });
 }

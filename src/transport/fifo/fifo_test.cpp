@@ -321,7 +321,13 @@ TEST_F(Fifo, TheLastToCloseRemovesWhatHawserMade) {
     // Also one that never met anybody.
     sender::open(address()).value().close();
     EXPECT_FALSE(exists());
-    byte_stream::open(address(), stream_role::reader).value().close();
+    in = receiver::open(address()).value();
+    auto writes = byte_stream::open(address(), stream_role::writer).value();
+    auto reads = byte_stream::open(address(), stream_role::reader).value();
+    in.close();
+    writes.close();
+    EXPECT_TRUE(exists());
+    reads.close();
     EXPECT_FALSE(exists());
 }
 
@@ -440,11 +446,13 @@ TEST_F(Fifo, ACapacityAboveTheLimitNamesTheSysctl) {
 
 TEST_F(Fifo, RawBytesGoBothToAndFromForeigners) {
     make_by_hand();
+    const int host = foreign(O_RDONLY);
+    const int writer = foreign(O_WRONLY);
+    ::close(host);
     auto in = byte_stream::open(address(), stream_role::reader).value();
     EXPECT_TRUE(in.write_all("x").is(errc::invalid_argument));
     std::array<std::byte, 64> bytes{};
     EXPECT_TRUE(in.read_some(bytes, deadline::now()).is(errc::would_block));
-    const int writer = foreign(O_WRONLY);
     put(writer, "hello");
     EXPECT_EQ(in.read_some(bytes).value(), 5U);
     ::close(writer);
@@ -459,6 +467,88 @@ TEST_F(Fifo, RawBytesGoBothToAndFromForeigners) {
     EXPECT_EQ(::read(reader, bytes.data(), bytes.size()), 0);
     ::close(reader);
     unlink_by_hand();
+}
+
+TEST_F(Fifo, AReadersOpenWaitsForAWriterAsLongAsItsDeadlineSays) {
+    const auto opened = [&](deadline until, const std::string& with = "") {
+        return byte_stream::open(address(with), stream_role::reader, {}, until);
+    };
+    EXPECT_TRUE(opened(deadline::now()).is(errc::would_block));
+    EXPECT_TRUE(opened(deadline::after(1ms)).is(errc::timed_out));
+    EXPECT_FALSE(exists()) << "nothing is left of an open that failed";
+    EXPECT_TRUE(opened(deadline::never(), "?create=open").is(errc::not_found));
+    make_by_hand();
+    EXPECT_TRUE(opened(deadline::now(), "?create=open").is(errc::would_block));
+    EXPECT_TRUE(opened(deadline::after(1ms), "?create=open").is(errc::timed_out));
+    // A second reader is no writer.
+    const int other = foreign(O_RDONLY);
+    EXPECT_TRUE(opened(deadline::after(20ms)).is(errc::timed_out));
+    const int silent = foreign(O_WRONLY);
+    auto in = opened(deadline::now(), "?create=open").value();
+    std::array<std::byte, 8> bytes{};
+    EXPECT_TRUE(in.read_some(bytes, deadline::now()).is(errc::would_block));
+    put(silent, "x");
+    EXPECT_TRUE(opened(deadline::now())) << "looking takes nothing away";
+    EXPECT_EQ(in.read_some(bytes).value(), 1U);
+    ::close(silent);
+    ::close(other);
+    EXPECT_TRUE(in.read_some(bytes).is(errc::closed));
+    unlink_by_hand();
+}
+
+// As `echo x > FIFO` does: it sleeps in open(2) until somebody reads, and is gone at once.
+TEST_F(Fifo, AWriterThatCameAndWentWhileAReaderOpenedWasThere) {
+    make_by_hand();
+    for (const std::string text : {"brief", ""}) {
+        for (int round = 0; round < 20; ++round) {
+            std::thread foreigner([&] {
+                const int fd = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+                ASSERT_GE(fd, 0) << std::strerror(errno);
+                put(fd, text);
+                ::close(fd);
+            });
+            auto in = byte_stream::open(address(), stream_role::reader).value();
+            std::array<std::byte, 8> bytes{};
+            if (!text.empty()) {
+                EXPECT_EQ(in.read_some(bytes).value(), text.size());
+            }
+            EXPECT_TRUE(in.read_some(bytes).is(errc::closed));
+            foreigner.join();
+        }
+    }
+    unlink_by_hand();
+}
+
+// Whoever takes its FIFO away under a reader that waits does not leave it there for good.
+TEST_F(Fifo, AReaderThatWaitsFollowsTheName) {
+    make_by_hand();
+    std::thread reader([&] {
+        auto in = byte_stream::open(address("?create=open"), stream_role::reader).value();
+        std::array<std::byte, 8> bytes{};
+        EXPECT_EQ(in.read_some(bytes).value(), 5U);
+    });
+    const auto reached = [&] {
+        const int fd = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0) put(fd, "hello");
+        if (fd >= 0) ::close(fd);
+        return fd >= 0;
+    };
+    const std::string another = path_ + "-another";
+    ASSERT_EQ(::mkfifo(another.c_str(), 0600), 0);
+    ASSERT_EQ(::rename(another.c_str(), path_.c_str()), 0);
+    until(reached);
+    reader.join();
+    unlink_by_hand();
+}
+
+TEST_F(Fifo, AMissingDirectoryIsToldFromAMissingFifo) {
+    const auto said = [](const std::string& where) {
+        return receiver::open(where).why().describe() + sender::open(where).why().describe();
+    };
+    EXPECT_NE(said(address("-none/x")).find("the directory " + path_ + "-none does not exist"),
+              std::string::npos);
+    EXPECT_NE(said(address("?create=open")).find("there is no such FIFO"), std::string::npos);
+    EXPECT_EQ(said(address("?create=open")).find("the directory"), std::string::npos);
 }
 
 TEST_F(Fifo, RawBytesNeedADirectionAndAReader) {

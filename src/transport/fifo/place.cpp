@@ -29,14 +29,22 @@ error not_a_fifo(std::string_view kind) {
         ". It is left alone; use another path, or remove it by hand if it is yours.");
 }
 
+std::string no_such(const std::string& path) {
+    const std::string directory = std::filesystem::path(path).parent_path().string();
+    const auto above = os::status_of(directory + "/.");
+    if (!above && (above.why().sys() == ENOENT || above.why().sys() == ENOTDIR))
+        return "the directory " + directory + " does not exist. Make it, or choose another path.";
+    return "there is no such FIFO. create=open makes none; leave it out, or start the other side "
+           "first.";
+}
+
 error explain(const error& why, const std::string& path) {
     error better{why.code(), "open", why.sys()};
     switch (why.code()) {
     case errc::corrupt:
         return not_a_fifo(why.detail());
     case errc::not_found:
-        return better.because("there is no such FIFO, or not its directory. create=open makes "
-                              "none; leave it out, or start the other side first.");
+        return better.because(no_such(path));
     case errc::permission:
         return better.because("the mode or owner of " + path +
                               ", or of its directory, does not let this user in. ls -l shows "

@@ -28,6 +28,9 @@ class place {
     // already_exists · permission · corrupt (no FIFO) · timed_out · …
     result<os::fork_guard> open(os::fifo_side side, bool patient);
 
+    // Whether the path still leads to what the end is of.
+    [[nodiscard]] bool has(int fd) const noexcept { return os::still_named(fd, path_); }
+
     // The end point goes, and this is its end, or -1 if it has none.
     void leave(int fd) noexcept;
 
