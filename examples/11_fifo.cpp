@@ -22,16 +22,17 @@ int main() {
     const std::string address =
         "fifo:" + hawser::mailbox_directory() + "/fifo-example-" + std::to_string(::getpid());
     auto in = hawser::receiver::open(address).value();
+    // As long as this one is open the stream has no end, also if ann leaves before bob has come.
+    auto keep_open = hawser::sender::open(address).value();
     for (const char* who : {"ann", "bob"}) {
         if (::fork() == 0) {
             produce(address, who);
             std::_Exit(0);
         }
     }
-    for (int i = 0; i < 6; ++i) {
-        const auto got = in.receive().value();
-        std::printf("%.*s\n", static_cast<int>(got.size()), got.text().data());
-    }
     while (::wait(nullptr) > 0) {
     }
+    keep_open.close();
+    for (const auto& got : in)
+        std::printf("%.*s\n", static_cast<int>(got.size()), got.text().data());
 }

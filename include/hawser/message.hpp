@@ -174,7 +174,8 @@ class message {
     // True if a receiver that died may have seen it before.
     [[nodiscard]] bool redelivered() const noexcept { return redelivered_; }
 
-    // As it was sent; 0 where the transport has none, and after release().
+    // As it was sent; 0 where the transport has none, and after release(). On sysv-mq, whose types
+    // stand for priorities, the one follows from the other: type = 32,768 - priority.
     [[nodiscard]] std::uint32_t priority() const noexcept { return along() ? along_->priority : 0; }
     [[nodiscard]] std::int64_t type() const noexcept { return along() ? along_->type : 0; }
     // Nothing where the transport does not tell (`peer_credentials`).

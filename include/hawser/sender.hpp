@@ -14,8 +14,13 @@
 //   No call is async-signal-safe.
 // - A crash at any instruction: the message is either wholly there or never was; nobody is held up.
 // - Errors: would_block (no room; try_ and full=fail) · timed_out · too_big · no_space (all loans
-//   are out, or max_memory is used up and full=fail) · closed (the mailbox was removed by force) ·
-//   corrupt · interrupted · invalid_argument (after fork, after close).
+//   are out, or max_memory is used up and full=fail) · closed (the mailbox was removed by force; on
+//   pipes and sockets: nobody receives there any more) · peer_died (the connection was reset) ·
+//   not_found (udp: nobody received an earlier datagram) · corrupt · interrupted ·
+//   invalid_argument (after fork, after close). After `closed` and `peer_died` the next send looks
+//   for a receiver anew, where there can be another.
+// - try_ forms on a stream: a message of more than the facility takes at once is too_big, with the
+//   size; send and send_for carry it.
 #pragma once
 
 #include <chrono>

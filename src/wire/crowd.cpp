@@ -107,7 +107,6 @@ result<void> crowd::accept_all() {
         const token name = next_++;
         if (!polled_.add((*taken)->arrival().fd, POLLIN, name)) unwatched_.push_back(name);
         members_.emplace(name, std::move(*taken));
-        had_members_ = true;
     }
 }
 
@@ -126,6 +125,7 @@ result<void> crowd::read_from(token which, received& into, const selection& how)
     const auto found = members_.find(which);
     if (found == members_.end()) return error{errc::would_block, "receive"};
     auto outcome = found->second->try_read(into, how);
+    had_members_ = had_members_ || found->second->heard();
     if (outcome || !ends_connection(outcome.why().code())) {
         if (found->second->has_more()) with_more_.push_back(which);
         return outcome;

@@ -3,7 +3,8 @@
 //
 // - Blocks: never. Allocates: for each connection. Threads: one at a time.
 // - Fair: connections take turns, those with something in the kernel at least every 32 messages.
-// - The end of the stream is the end of the last connection; a new one opens it again. A connection
+// - The end of the stream is the end of the last connection that was a sender's; a new one opens it
+//   again. A stranger who connects and says nothing begins nothing and ends nothing. A connection
 //   that breaks, or whose bytes are no messages, is dropped and reported once; the others go on.
 #pragma once
 
@@ -51,8 +52,8 @@ class crowd final : public reader {
     token next_ = listening + 1;
     unsigned since_look_ = 0;
     int listening_fd_;
-    bool had_members_ = false;
-    bool paused_ = false; // no descriptor was left for a connection that waits
+    bool had_members_ = false; // that were senders
+    bool paused_ = false;      // no descriptor was left for a connection that waits
 };
 
 } // namespace hawser::wire

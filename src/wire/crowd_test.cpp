@@ -100,6 +100,18 @@ TEST_F(crowd_on_a_socket, it_waits_for_the_first_and_ends_with_the_last) {
     EXPECT_FALSE(in_->has_more());
 }
 
+TEST_F(crowd_on_a_socket, a_stranger_begins_nothing_and_ends_nothing) {
+    ::close(connected()); // a port scan
+    EXPECT_EQ(next(), "would_block");
+    EXPECT_FALSE(in_->has_more());
+    auto one = sender();
+    EXPECT_EQ(next(), "would_block");
+    ::close(connected());
+    EXPECT_EQ(next(), "would_block");
+    one.reset(); // has sent nothing, and was a sender all the same
+    EXPECT_EQ(next(), "closed");
+}
+
 TEST_F(crowd_on_a_socket, nobody_starves) {
     constexpr std::size_t senders = 5;
     std::vector<std::unique_ptr<frame_writer>> all;

@@ -35,6 +35,10 @@ error all_in_use(const char* operation, std::size_t places) {
         "larger loans=.");
 }
 
+error nobody_there(errc code) noexcept {
+    return error{code, "send"}.because("nobody receives there yet.");
+}
+
 error no_settings(const char* operation) noexcept {
     return error{errc::unsupported, operation}.because(
         "this transport has no settings that could be read or changed.");
@@ -122,6 +126,7 @@ result<sent> sender_end::send_with(std::span<const std::byte> bytes, const envel
     const auto done = pass_on(bytes, with, until);
     if (!done) {
         if (to_) to_->abandon();
+        if (!to_ && done.is(errc::timed_out)) return nobody_there(errc::timed_out);
         if (full_ != full_policy::drop_newest || !done.is(errc::would_block)) return done.why();
         ++counters_.dropped;
         return sent{counters_.sent, 0, false};
@@ -150,7 +155,7 @@ result<void> sender_end::attempt(std::span<const std::byte> bytes, const envelop
     switch (taken.why().code()) {
     case errc::not_found: // it did not come about
         disconnect();
-        return error{errc::would_block, "send"};
+        return nobody_there(errc::would_block);
     case errc::closed:
     case errc::peer_died:
         disconnect();
@@ -164,6 +169,7 @@ result<void> sender_end::attempt(std::span<const std::byte> bytes, const envelop
 result<void> sender_end::connected() {
     if (to_ || !again_) return {};
     auto made = again_();
+    if (made.is(errc::would_block)) return nobody_there(errc::would_block);
     if (!made) return made.why();
     to_ = std::move(*made);
     if (polled_) static_cast<void>(watch());
@@ -258,8 +264,8 @@ receiver_end::make(std::unique_ptr<reader> from, const options& wanted) {
 }
 
 receiver_end::receiver_end(std::unique_ptr<reader> from, const options& wanted)
-    : from_(std::move(from)), messages_(make_pool(wanted)),
-      wait_(wanted.wait.value_or(wait_mode::adaptive)), born_(os::fork_generation()) {}
+    : messages_(make_pool(wanted)), wait_(wanted.wait.value_or(wait_mode::adaptive)),
+      born_(os::fork_generation()), from_(std::move(from)) {}
 
 result<void> receiver_end::admit(const char* operation) const {
     if (os::fork_generation() != born_) return after_fork(operation);

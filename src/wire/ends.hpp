@@ -82,6 +82,9 @@ class reader {
                                                       const selection& /*which*/) {
         return std::nullopt;
     }
+    // Whether somebody who sends is known to be, or have been, there: a stranger who connects and
+    // says nothing is no sender.
+    [[nodiscard]] virtual bool heard() const noexcept { return true; }
     // Messages that came and had no room, and are gone (stats::dropped).
     [[nodiscard]] virtual std::uint64_t dropped() const noexcept { return 0; }
     virtual result<void> notify(const notification& how);
@@ -160,13 +163,14 @@ class receiver_end final : public hawser::detail::receiving_end {
     result<void> admit(const char* operation) const;
     result<void> take(received& into, const selection& which, deadline until);
 
-    std::unique_ptr<reader> from_;
     message_pool_handle messages_;
     hawser::stats counters_;
     std::optional<os::poll_set> polled_; // once fd() was asked for
     std::optional<os::flag> more_;
     wait_mode wait_;
     unsigned born_;
+    // Goes first: it may have a thread that calls back and receives (notify).
+    std::unique_ptr<reader> from_;
 };
 
 // The options of either end that a facility without capacity, geometry or owner of its own ignores

@@ -66,6 +66,23 @@ error stream_failure(const char* operation, int sys) {
 
 // ---- writing ------------------------------------------------------------------------------------
 
+namespace {
+
+std::vector<std::byte> void_frame() {
+    const auto header = encode({});
+    std::vector<std::byte> bytes{header.begin(), header.end()};
+    bytes.push_back(as_byte(frame_mark::is_void));
+    return bytes;
+}
+
+} // namespace
+
+frame_writer::frame_writer(os::stream to) : to_(std::move(to)) {
+    if (to_.kind() != os::stream_kind::socket) return;
+    owed_ = void_frame();
+    static_cast<void>(flush_owed()); // else it goes with the first message
+}
+
 result<void> frame_writer::try_write(std::span<const std::byte> bytes, const envelope& with) {
     if (with.priority != 0 || with.type != 0)
         return error{errc::unsupported, "send"}.because(
@@ -130,8 +147,7 @@ void frame_writer::abandon() noexcept {
     const auto payload = left.first(std::min(left.size(), longest_frame));
     if (frame_written_ == 0) {
         // Between two frames: an empty void one takes the message back.
-        const auto header = encode({});
-        owed_.assign(header.begin(), header.end());
+        owed_ = void_frame();
     } else {
         const auto header = encode({0, static_cast<std::uint32_t>(payload.size())});
         owed_.clear();
@@ -142,8 +158,8 @@ void frame_writer::abandon() noexcept {
             frame_written_ > header.size() ? frame_written_ - header.size() : 0;
         const auto rest = payload.subspan(std::min(payload_written, payload.size()));
         owed_.insert(owed_.end(), rest.begin(), rest.end());
+        owed_.push_back(as_byte(frame_mark::is_void));
     }
-    owed_.push_back(as_byte(frame_mark::is_void));
     owed_written_ = 0;
     frames_done_bytes_ = 0;
     frame_written_ = 0;
@@ -220,6 +236,7 @@ frame_reader::step frame_reader::parse(received& into) {
 frame_reader::step frame_reader::begin_frame() {
     frame_ = decode(buffered().first<frame_header_bytes>());
     if (!frame_) return step::corrupt;
+    heard_ = true;
     begin_ += frame_header_bytes;
     frame_read_ = 0;
     if (frame_->descriptors > 0) {

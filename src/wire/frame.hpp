@@ -49,7 +49,9 @@ enum class at_eof : std::uint8_t {
 
 class frame_writer final : public writer {
   public:
-    explicit frame_writer(os::stream to) noexcept : to_(std::move(to)) {}
+    // On a socket it says hello – an empty void frame – so that the other side knows a sender from
+    // a stranger who connects; as soon as there is room.
+    explicit frame_writer(os::stream to);
 
     result<void> try_write(std::span<const std::byte> bytes, const envelope& with) override;
     void abandon() noexcept override;
@@ -77,6 +79,7 @@ class frame_reader final : public reader {
     result<void> try_read(received& into, const selection& which) override;
     [[nodiscard]] waiting_point arrival() const noexcept override;
     [[nodiscard]] bool has_more() const noexcept override;
+    [[nodiscard]] bool heard() const noexcept override { return heard_; }
     [[nodiscard]] os::stream& stream() noexcept { return from_; }
 
   private:
@@ -112,6 +115,7 @@ class frame_reader final : public reader {
     bool continued_ = false;  // the frame is not its message's first
     bool passed_cut_ = false; // not all of passed_ could be taken
     bool message_cut_ = false;
+    bool heard_ = false; // a frame has begun
     bool broken_ = false;
 };
 
