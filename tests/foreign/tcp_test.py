@@ -72,7 +72,7 @@ class TcpTest(TcpTestCase):
         receiver = self.receiver()
         connection = self.connected()
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        _, said = self.finish(receiver, status=Exit.BROKEN)
+        said = self.warned_and_goes_on(receiver)
         self.assertIn("corrupt", said)
         self.assertIn("byte_stream", said)
 
@@ -80,8 +80,15 @@ class TcpTest(TcpTestCase):
         receiver = self.receiver()
         connection = self.connected()
         connection.sendall(b"hw\x01\x00\xff\xff\xff\xff")
-        _, said = self.finish(receiver, status=Exit.BROKEN)
-        self.assertIn("corrupt", said)
+        self.assertIn("corrupt", self.warned_and_goes_on(receiver))
+
+    def warned_and_goes_on(self, receiver):
+        """The warning; then another sender is heard, and the receiver ends with it."""
+        said = receiver.stderr.readline().decode()
+        with self.connected() as good:
+            good.sendall(frame(b"good"))
+        self.assertEqual(self.finish(receiver, status=Exit.BROKEN)[0], b"good\n")
+        return said
 
     def test_a_peer_that_ends_in_a_message_is_peer_died(self):
         receiver = self.receiver()

@@ -77,6 +77,7 @@ class UdpTest(support.ForeignTest):
         receiver = self.receiver("--max_message", "100", "--count", 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             out.sendto(b"x" * 101, ("127.0.0.1", self.port))
+            out.sendto(b"y" * 100, ("127.0.0.1", self.port))
         out, said = self.finish(receiver, status=Exit.FAILED)
-        self.assertEqual(out, b"")
+        self.assertEqual(out, b"y" * 100 + b"\n")
         self.assertIn("101 bytes", said)

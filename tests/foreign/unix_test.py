@@ -198,7 +198,10 @@ class PythonTest(UnixSockets):
         for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"hw\x01\x00\xff\xff\xff\xff"):
             receiver = self.receiver("unix")
             self.connected("unix").sendall(nonsense)
-            self.assertIn("corrupt", self.finish(receiver, status=Exit.BROKEN)[1])
+            self.assertIn(b"corrupt", receiver.stderr.readline())
+            with self.connected("unix") as good:
+                good.sendall(frame(b"good"))
+            self.assertEqual(self.finish(receiver, status=Exit.BROKEN)[0], b"good\n")
 
     def test_half_a_frame_is_told(self):
         receiver = self.receiver("unix")
