@@ -2,6 +2,7 @@
 //
 // - SIGINT and SIGTERM set a flag. A loop looks at it between messages and never sleeps longer than
 //   `nap`, since a signal may arrive just before the sleep that it should have ended.
+//   What sleeps longer all the same is woken every second by SIGALRM, once an end was asked for.
 // - SIGPIPE is ignored, so that a write says EPIPE and the verb decides: die_of_broken_pipe().
 #pragma once
 
