@@ -1,9 +1,7 @@
 #include "terminal/signals.hpp"
 
 #include <csignal>
-
 #include <cstdlib>
-#include <sys/time.h>
 
 #include <unistd.h>
 
@@ -15,11 +13,6 @@ volatile std::sig_atomic_t caught = 0;
 void note(int signal) {
     caught = signal;
     alarm(1);
-    // A signal that comes just before a call goes to sleep would not wake it: so again and again.
-    itimerval again{};
-    again.it_interval.tv_usec = 50'000;
-    again.it_value = again.it_interval;
-    setitimer(ITIMER_REAL, &again, nullptr);
 }
 
 // The signal may have come just before a sleep in the library that nothing else ends.
@@ -44,9 +37,6 @@ void catch_signals() noexcept {
     action.sa_handler = remind;
     action.sa_flags = 0;
     sigaction(SIGALRM, &action, nullptr);
-    struct sigaction wakes {};
-    wakes.sa_handler = [](int) {};
-    sigaction(SIGALRM, &wakes, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 }
 
