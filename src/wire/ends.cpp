@@ -92,7 +92,9 @@ sender_end::sender_end(std::unique_ptr<writer> to, const options& wanted, std::u
     : to_(std::move(to)), again_(std::move(again)), loans_(make_pool(wanted)),
       max_message_(std::min(max_message, wanted.max_message.value_or(default_max_message))),
       full_(wanted.full.value_or(full_policy::block)),
-      wait_(wanted.wait.value_or(wait_mode::adaptive)), born_(os::fork_generation()) {}
+      wait_(wanted.wait.value_or(wait_mode::adaptive)), born_(os::fork_generation()) {
+    if (to_ && again_ && to_->is_lost()) to_.reset();
+}
 
 result<void> sender_end::admit(const char* operation) const {
     if (os::fork_generation() != born_) return after_fork(operation);
@@ -171,6 +173,7 @@ result<void> sender_end::connected() {
     auto made = again_();
     if (made.is(errc::would_block)) return nobody_there(errc::would_block);
     if (!made) return made.why();
+    if ((*made)->is_lost()) return nobody_there(errc::would_block);
     to_ = std::move(*made);
     if (polled_) static_cast<void>(watch());
     return {};

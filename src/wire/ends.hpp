@@ -42,6 +42,8 @@ class writer {
     // not_found (the connection did not come about: nobody is there) · too_big · unsupported
     // (with) · …
     virtual result<void> try_write(std::span<const std::byte> bytes, const envelope& with) = 0;
+    // The connection was lost as soon as it was made: another one has to be made.
+    [[nodiscard]] virtual bool is_lost() const noexcept { return false; }
     // The message that would_block refused is not tried again.
     virtual void abandon() noexcept {}
     // Waits in the kernel for room where there is no descriptor to wait on, and takes the message.

@@ -80,7 +80,8 @@ std::vector<std::byte> void_frame() {
 frame_writer::frame_writer(os::stream to) : to_(std::move(to)) {
     if (to_.kind() != os::stream_kind::socket) return;
     owed_ = void_frame();
-    static_cast<void>(flush_owed()); // else it goes with the first message
+    const auto greeted = flush_owed();
+    lost_ = !greeted && !greeted.is(errc::would_block); // then it goes with the first message
 }
 
 result<void> frame_writer::try_write(std::span<const std::byte> bytes, const envelope& with) {

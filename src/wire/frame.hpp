@@ -54,6 +54,7 @@ class frame_writer final : public writer {
     explicit frame_writer(os::stream to);
 
     result<void> try_write(std::span<const std::byte> bytes, const envelope& with) override;
+    [[nodiscard]] bool is_lost() const noexcept override { return lost_; }
     void abandon() noexcept override;
     [[nodiscard]] waiting_point room() const noexcept override;
     [[nodiscard]] os::stream& stream() noexcept { return to_; }
@@ -69,6 +70,7 @@ class frame_writer final : public writer {
     std::span<const std::byte> current_; // the message that would_block refused
     std::vector<std::byte> owed_;        // the rest of a frame whose message was abandoned
     std::size_t owed_written_ = 0;
+    bool lost_ = false; // the hello found nobody
 };
 
 class frame_reader final : public reader {

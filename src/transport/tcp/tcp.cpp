@@ -74,6 +74,7 @@ class connection final : public wire::writer {
         }
         return frames_.try_write(bytes, with);
     }
+    [[nodiscard]] bool is_lost() const noexcept override { return frames_.is_lost(); }
     void abandon() noexcept override {
         if (!pending_) frames_.abandon();
     }

@@ -41,6 +41,7 @@ class connection_writer final : public wire::writer {
     result<void> try_write(std::span<const std::byte> bytes, const envelope& with) override {
         return frames_.try_write(bytes, with);
     }
+    [[nodiscard]] bool is_lost() const noexcept override { return frames_.is_lost(); }
     void abandon() noexcept override { frames_.abandon(); }
     [[nodiscard]] wire::waiting_point room() const noexcept override { return frames_.room(); }
     // The kernel counts its own bookkeeping as well, 3 % of full pieces at the most.
