@@ -1,11 +1,13 @@
 """run --pty: programs on a terminal of their own; and raw bytes of pty: streams."""
 
+import contextlib
 import fcntl
 import os
 import pty
 import select
 import signal
 import struct
+import subprocess
 import termios
 import time
 
@@ -98,7 +100,12 @@ class PtyTest(CliTest):
         process.send_signal(signal.SIGWINCH)
         os.write(ours, b"\n")
         self.read_until(ours, b"44 55")
-        os.write(ours, b"\x03")
+        # bash outlives a Ctrl-C that comes while it still waits for stty: so until it has ended.
+        give_up = time.monotonic() + support.WATCHDOG_S
+        while process.poll() is None and time.monotonic() < give_up:
+            os.write(ours, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
         self.finish(process, status=128 + signal.SIGINT)
 
     def test_our_terminal_is_raw_meanwhile_and_then_as_before(self):
