@@ -11,11 +11,16 @@ error lacking(const char* operation, std::string_view what) noexcept {
     return error{errc::unsupported, operation}.because(what);
 }
 
+} // namespace
+
 error no_settings(const char* operation) noexcept {
     return lacking(operation, "this transport has no settings that could be read or changed.");
 }
 
-} // namespace
+error no_notification() noexcept {
+    return lacking("notify", "this transport has no notification; mq: has. fd() in poll or epoll "
+                             "tells of messages as well.");
+}
 
 result<sent> sending_end::send_with(std::span<const std::byte> bytes, const envelope& with,
                                     deadline until) {
@@ -38,8 +43,7 @@ result<message> receiving_end::receive_selected(const selection& which, deadline
 }
 
 result<void> receiving_end::notify(const notification&) {
-    return lacking("notify", "this transport has no notification; mq: has. fd() in poll or epoll "
-                             "tells of messages as well.");
+    return no_notification();
 }
 
 result<void> receiving_end::stop_notifying() {

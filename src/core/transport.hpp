@@ -28,6 +28,10 @@ namespace hawser {
 inline namespace v1 {
 namespace detail {
 
+// What an end point says that has no such thing.
+[[nodiscard]] error no_settings(const char* operation) noexcept;
+[[nodiscard]] error no_notification() noexcept;
+
 // One open sending end. Destroying it closes it. Errors need no address; the façade adds it. What
 // is not pure says `unsupported` unless it is overridden.
 class sending_end {

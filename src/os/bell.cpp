@@ -36,11 +36,7 @@ bool add_to(int poll, int fd) noexcept {
 // make() -> int: a descriptor, or -1 with errno.
 template <typename Make>
 result<void> take(fork_guard& into, const char* operation, Make make) noexcept {
-    auto made = fork_guard::of([&]() -> result<unique_fd> {
-        unique_fd fd = above_standard(make());
-        if (!fd) return failure(operation, errno);
-        return fd;
-    });
+    auto made = guard_opened(operation, make);
     if (!made) return made.why();
     into = std::move(*made);
     return {};

@@ -22,15 +22,6 @@ timespec as_timespec(std::int64_t duration_ns) noexcept {
     return {duration_ns / second_ns, duration_ns % second_ns};
 }
 
-template <typename Open>
-result<fork_guard> guarded(const char* operation, Open&& open) noexcept {
-    return fork_guard::of([&]() -> result<unique_fd> {
-        unique_fd fd = above_standard(open());
-        if (!fd) return failure(operation, errno);
-        return fd;
-    });
-}
-
 } // namespace
 
 ready_outcome wait_for(int fd, short events, std::int64_t until_ns) noexcept {
@@ -52,7 +43,7 @@ short events_now(int fd, short events) noexcept {
 }
 
 result<poll_set> poll_set::make() noexcept {
-    auto epoll = guarded("poll", [] { return ::epoll_create1(EPOLL_CLOEXEC); });
+    auto epoll = guard_opened("poll", [] { return ::epoll_create1(EPOLL_CLOEXEC); });
     if (!epoll) return epoll.why();
     return poll_set{std::move(*epoll)};
 }
@@ -80,7 +71,7 @@ bool poll_set::next_ready(std::uint64_t& token) noexcept {
 }
 
 result<flag> flag::make() noexcept {
-    auto eventfd = guarded("poll", [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
+    auto eventfd = guard_opened("poll", [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
     if (!eventfd) return eventfd.why();
     return flag{std::move(*eventfd)};
 }
@@ -94,7 +85,7 @@ void flag::set(bool raised) noexcept {
 }
 
 result<ticker> ticker::make() noexcept {
-    auto timerfd = guarded(
+    auto timerfd = guard_opened(
         "poll", [] { return ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); });
     if (!timerfd) return timerfd.why();
     return ticker{std::move(*timerfd)};

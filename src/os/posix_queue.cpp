@@ -36,22 +36,13 @@ int flags_of(queue_access access) noexcept {
     return (access == queue_access::receive ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_CLOEXEC;
 }
 
-template <typename Open>
-result<fork_guard> guarded(const char* operation, Open&& open) noexcept {
-    return fork_guard::of([&]() -> result<unique_fd> {
-        unique_fd fd = above_standard(open());
-        if (!fd) return failure(operation, errno);
-        return fd;
-    });
-}
-
 } // namespace
 
 // ---- the queue ----------------------------------------------------------------------------------
 
 result<posix_queue_end> posix_queue_end::open(const std::string& name,
                                               queue_access access) noexcept {
-    auto queue = guarded("open", [&] { return ::mq_open(name.c_str(), flags_of(access)); });
+    auto queue = guard_opened("open", [&] { return ::mq_open(name.c_str(), flags_of(access)); });
     if (!queue) return queue.why();
     return from(std::move(*queue));
 }
@@ -62,7 +53,7 @@ result<posix_queue_end> posix_queue_end::create(const std::string& name, queue_a
     mq_attr wanted{};
     wanted.mq_maxmsg = static_cast<long>(shape.capacity);
     wanted.mq_msgsize = static_cast<long>(shape.max_message);
-    auto queue = guarded("open", [&] {
+    auto queue = guard_opened("open", [&] {
         return ::mq_open(name.c_str(), flags_of(access) | O_CREAT | O_EXCL, mode, &wanted);
     });
     if (!queue) return queue.why();
@@ -114,7 +105,7 @@ result<void> unlink_posix_queue(const std::string& name) noexcept {
 // ---- notification -------------------------------------------------------------------------------
 
 result<notice_socket> notice_socket::make() noexcept {
-    auto socket = guarded("notify", [] {
+    auto socket = guard_opened("notify", [] {
         // The protocol does not matter: nothing is ever sent to this socket but by mq_notify.
         return ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     });

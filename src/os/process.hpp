@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -63,6 +64,16 @@ class fork_guard {
     fork_guard* previous_ = nullptr;
     fork_guard* next_ = nullptr;
 };
+
+// Guards what open() -> int gives, moved above the standard descriptors; or the error of its errno.
+template <typename Open>
+result<fork_guard> guard_opened(const char* operation, Open&& open) noexcept {
+    return fork_guard::of([&]() -> result<unique_fd> {
+        unique_fd fd = above_standard(open());
+        if (!fd) return failure(operation, errno);
+        return fd;
+    });
+}
 
 bool single_cpu() noexcept;
 void yield_cpu() noexcept;

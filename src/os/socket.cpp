@@ -51,12 +51,8 @@ std::optional<std::uint64_t> read_number_file(const char* path) noexcept {
 }
 
 result<fork_guard> make_socket(int domain, int type, int protocol) noexcept {
-    return fork_guard::of([&]() -> result<unique_fd> {
-        unique_fd fd =
-            above_standard(::socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
-        if (!fd) return failure("socket", errno);
-        return fd;
-    });
+    return guard_opened(
+        "socket", [&] { return ::socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol); });
 }
 
 result<void> listen_on(int fd) noexcept {

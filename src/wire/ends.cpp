@@ -14,7 +14,6 @@ namespace hawser::wire {
 namespace {
 
 constexpr std::uint32_t default_loans = 8;
-constexpr std::uint64_t default_max_message = 16ULL << 20U;
 
 // How often a sender looks whether somebody receives by now.
 constexpr std::int64_t connect_interval_ns = 10'000'000;
@@ -39,11 +38,6 @@ error nobody_there(errc code) noexcept {
     return error{code, "send"}.because("nobody receives there yet.");
 }
 
-error no_settings(const char* operation) noexcept {
-    return error{errc::unsupported, operation}.because(
-        "this transport has no settings that could be read or changed.");
-}
-
 // Nobody has the loan any more, but its place is not free: it belongs to its pool until then.
 message_pool_handle make_pool(const options& wanted) {
     return message_pool_handle{new message_pool(wanted.loans.value_or(default_loans))};
@@ -52,25 +46,23 @@ message_pool_handle make_pool(const options& wanted) {
 } // namespace
 
 result<hawser::attributes> writer::attributes() {
-    return no_settings("attributes");
+    return hawser::detail::no_settings("attributes");
 }
 
 result<void> writer::change(const options&) {
-    return no_settings("change");
+    return hawser::detail::no_settings("change");
 }
 
 result<hawser::attributes> reader::attributes() {
-    return no_settings("attributes");
+    return hawser::detail::no_settings("attributes");
 }
 
 result<void> reader::change(const options&) {
-    return no_settings("change");
+    return hawser::detail::no_settings("change");
 }
 
 result<void> reader::notify(const notification&) {
-    return error{errc::unsupported, "notify"}.because(
-        "this transport has no notification; mq: has. fd() in poll or epoll tells of messages as "
-        "well.");
+    return hawser::detail::no_notification();
 }
 
 result<void> reader::stop_notifying() {

@@ -22,6 +22,9 @@
 
 namespace hawser::wire {
 
+// What a message may have where neither the facility nor the user says less: as on shm.
+inline constexpr std::uint64_t default_max_message = 16ULL << 20U;
+
 // Where a call waits that would block: for events on a descriptor, and looking again after a while
 // where no event would come. Without a descriptor (-1) it only looks again.
 struct waiting_point {

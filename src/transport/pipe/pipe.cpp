@@ -19,7 +19,6 @@ using hawser::detail::receiving_end;
 using hawser::detail::sending_end;
 using hawser::detail::stream_end;
 
-constexpr std::uint64_t default_max_message = 16ULL << 20U;
 constexpr std::array<std::string_view, 1> settings{"max_memory"};
 
 constexpr capabilities abilities{
@@ -167,7 +166,7 @@ result<std::unique_ptr<receiving_end>> receiving_over(os::unique_fd fd, const op
     if (!over) return over.why();
     return wire::receiver_end::make(
         std::make_unique<wire::pipe_reader>(std::move(*over),
-                                            wanted.max_message.value_or(default_max_message),
+                                            wanted.max_message.value_or(wire::default_max_message),
                                             wire::pipe_naming::anonymous),
         wanted);
 }

@@ -22,7 +22,6 @@ namespace {
 constexpr std::string_view scheme = "tcp";
 constexpr std::array<std::string_view, 1> honoured{"max_memory"};
 constexpr std::uint64_t largest_message = std::uint64_t{1} << 40U;
-constexpr std::uint64_t default_max_message = 16ULL << 20U;
 
 // A sender that waits looks so often whether the other side still answers.
 constexpr std::int64_t look_again_ns = 1'000'000'000;
@@ -235,7 +234,7 @@ result<std::unique_ptr<hawser::detail::receiving_end>> open_receiver(const addre
                                                                      const options& wanted) {
     auto at = listen(where, wanted);
     if (!at) return at.why();
-    const std::uint64_t max_message = wanted.max_message.value_or(default_max_message);
+    const std::uint64_t max_message = wanted.max_message.value_or(wire::default_max_message);
     auto crowd = wire::crowd::make(
         at->fd->get(), [fd = at->fd, max_message]() -> result<std::unique_ptr<wire::reader>> {
             auto taken = accept(*fd);

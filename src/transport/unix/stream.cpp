@@ -11,7 +11,6 @@ namespace hawser::local {
 namespace {
 
 constexpr std::uint64_t largest_message = std::uint64_t{1} << 40U;
-constexpr std::uint64_t default_max_message = 16ULL << 20U;
 constexpr auto type = os::socket_type::stream;
 
 constexpr capabilities abilities{
@@ -98,7 +97,7 @@ result<std::unique_ptr<hawser::detail::receiving_end>> open_receiver(const addre
                                                                      const options& wanted) {
     auto bound = listen_at(where, wanted);
     if (!bound) return bound.why();
-    const std::uint64_t max_message = wanted.max_message.value_or(default_max_message);
+    const std::uint64_t max_message = wanted.max_message.value_or(wire::default_max_message);
     auto accept = [fd = (*bound)->fd(), max_message]() -> result<std::unique_ptr<wire::reader>> {
         auto taken = os::accept_connection(fd);
         if (!taken) return taken.why();
