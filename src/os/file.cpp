@@ -149,6 +149,12 @@ result<std::size_t> read_start(int fd, void* into, std::size_t size) noexcept {
     return static_cast<std::size_t>(got);
 }
 
+result<void> write_start(int fd, const void* from, std::size_t size) noexcept {
+    const ssize_t put = ::pwrite(fd, from, size, 0);
+    if (put == static_cast<ssize_t>(size)) return {};
+    return failure("write", put < 0 ? errno : EIO);
+}
+
 std::uint64_t page_bytes() noexcept {
     static const auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     return bytes;

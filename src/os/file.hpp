@@ -60,6 +60,8 @@ status_of(const std::string& path) noexcept; // of the name itself, not what a l
 result<std::vector<std::string>> names_in(const std::string& directory);
 // Reads at most size bytes from the start of the file.
 result<std::size_t> read_start(int fd, void* into, std::size_t size) noexcept;
+// Writes size bytes at the start of a file that has memory there.
+result<void> write_start(int fd, const void* from, std::size_t size) noexcept;
 
 std::uint64_t page_bytes() noexcept;
 // The variable's value, empty if it is not set or the program runs with another user's rights.

@@ -34,7 +34,8 @@ result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uin
     hand_entry& entry = hand_[hand];
     const layout& plan = memory_->plan();
     if (size <= plan.inline_bytes) {
-        memory_->chunk(entry.chunk).block = 0;
+        // RELAXED(chunk): ours until the slot's CAS
+        memory_->chunk(entry.chunk).block.store(0, std::memory_order_relaxed);
         return std::span{memory_->inline_payload(entry.chunk), size};
     }
     const std::uint32_t block_class = plan.class_for(size);
@@ -42,7 +43,8 @@ result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uin
     if (!attached) return attached.why();
     if (!*attached) return std::span<std::byte>{};
     const std::uint32_t index = (entry.block & ((1U << class_shift) - 1)) - 1;
-    memory_->chunk(entry.chunk).block = entry.block;
+    // RELAXED(chunk): ours until the slot's CAS
+    memory_->chunk(entry.chunk).block.store(entry.block, std::memory_order_relaxed);
     return std::span{memory_->block(block_class, index), size};
 }
 
@@ -90,7 +92,8 @@ bool participant::dropping_helps(std::uint32_t lane, std::uint64_t size) const n
 }
 
 void participant::set_length(std::uint32_t hand, std::uint64_t size) noexcept {
-    memory_->chunk(hand_[hand].chunk).length = size;
+    // RELAXED(chunk): ours until the slot's CAS
+    memory_->chunk(hand_[hand].chunk).length.store(size, std::memory_order_relaxed);
 }
 
 void participant::drop_message(std::uint32_t hand) noexcept {
@@ -142,13 +145,13 @@ bool participant::within_budget(std::uint32_t chunk) noexcept {
     std::uint64_t in_use = bytes_in_memory();
     for (std::uint32_t k = 0; k < memory_->plan().class_count && in_use > allowed; ++k) {
         const auto blocks = pool(k);
-        while (blocks.words != nullptr && in_use > allowed) {
-            const auto free = sync::claim(blocks, searches_[k], true, chunk);
-            if (!free.found) break;
+        // Each block once: a free one that others put back at once must not keep us here.
+        for (std::uint32_t i = 0; i < blocks.count && in_use > allowed; ++i) {
+            if (!sync::try_claim(blocks, i, true, chunk)) continue;
             // The word first: a block that says it has memory must have it, also if we die here.
-            sync::set_backed(blocks, free.block, chunk, false);
-            give_back(k, free.block);
-            sync::free_block(blocks, free.block, chunk);
+            sync::set_backed(blocks, i, chunk, false);
+            give_back(k, i);
+            sync::free_block(blocks, i, chunk);
             in_use -= memory_->plan().classes[k].block_bytes;
         }
     }

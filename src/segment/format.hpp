@@ -5,20 +5,14 @@
 // reads as zeroes, so zero is the state before the first use everywhere.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
+#include "segment/accessor.hpp"
 #include "sync/exchange_ring.hpp"
 
 namespace hawser::segment {
-
-template <typename T>
-using atomic = std::atomic<T>;
-
-static_assert(atomic<std::uint64_t>::is_always_lock_free && sizeof(atomic<std::uint64_t>) == 8);
-static_assert(atomic<std::uint32_t>::is_always_lock_free && sizeof(atomic<std::uint32_t>) == 4);
 
 inline constexpr std::size_t line_bytes = 64;
 
@@ -33,7 +27,7 @@ inline constexpr std::uint64_t door_byte = lock_base - 1;
 enum class life : std::uint32_t { open = 1, removed = 2 };
 
 struct header {
-    // What never changes after creation.
+    // What never changes after creation. Read and written through the file, never the mapping.
     std::uint64_t magic;
     std::uint32_t layout_version;
     std::uint32_t header_bytes;
@@ -98,6 +92,7 @@ enum class counter : std::uint32_t {
     reaped,
     count,
 };
+inline constexpr auto counters = static_cast<std::size_t>(counter::count);
 
 // One participant. Written by whoever holds the slot's lock byte; read by observers.
 struct participant_record {
@@ -117,7 +112,7 @@ struct participant_record {
 
     atomic<std::uint64_t> hand[max_loans];
 
-    atomic<std::uint64_t> counters[static_cast<std::size_t>(counter::count)];
+    atomic<std::uint64_t> counters[segment::counters];
     std::uint64_t padding3[6];
 };
 static_assert(sizeof(participant_record) == 512 && offsetof(participant_record, hand) == 128);
@@ -137,9 +132,9 @@ static_assert(sizeof(ring_slot) == line_bytes);
 
 // Before the payload of each chunk. Written by its holder, read by the next one.
 struct chunk_header {
-    std::uint64_t length;
-    std::uint64_t sequence; // the position that the sender commits it at
-    std::uint32_t block;    // 0: the payload follows; otherwise class << 24 | block + 1
+    atomic<std::uint64_t> length;
+    atomic<std::uint64_t> sequence; // the position that the sender commits it at
+    atomic<std::uint32_t> block;    // 0: the payload follows; otherwise class << 24 | block + 1
     std::uint32_t padding[3];
 };
 static_assert(sizeof(chunk_header) == 32);

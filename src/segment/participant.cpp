@@ -125,6 +125,7 @@ result<bool> participant::try_slot(std::uint32_t slot) {
     slot_ = slot;
     header& head = memory_->head();
     orphans_seen_ = head.orphans.load() - 1; // so that the first look finds something new
+    for (std::size_t i = 0; i < counters; ++i) counted_[i] = record.counters[i].load();
     write_identity(record);
     record.state.store(static_cast<std::uint32_t>(role_));
     if (role_ == slot_state::sender) head.sender_joins.fetch_add(1);
@@ -150,11 +151,12 @@ result<void> participant::prepare(std::uint32_t slot) {
     }
     if (role_ == slot_state::sender && shape.order == order_policy::sender)
         if (auto done = prepare_lane(slot); !done) return done;
-    auto& used = memory_->head().slots_used;
-    std::uint32_t seen = used.load();
-    while (seen <= slot && !used.compare_exchange_weak(seen, slot + 1)) {
-    }
-    return {};
+    // It only rises, so it can't be raised by others more often than there are slots.
+    sync::budget tries{2 * std::uint64_t{shape.participants} + 64};
+    if (sync::raise(memory_->head().slots_used, slot + 1, tries)) return {};
+    return error{errc::corrupt, "open"}.because(
+        "the number of participant slots in use does not stay what it is: some process writes "
+        "where it must not. Remove the mailbox with hawser rm --force.");
 }
 
 result<void> participant::prepare_lane(std::uint32_t slot) {
@@ -269,7 +271,7 @@ sync::exchanged participant::exchange(std::uint32_t lane, sync::cursor& at, sync
                                       std::uint32_t hand) noexcept {
     const auto ring = memory_->ring(lane);
     hand_entry& entry = hand_[hand];
-    std::uint64_t* sequence =
+    atomic<std::uint64_t>* sequence =
         kind == sync::intent_kind::send ? &memory_->chunk(entry.chunk).sequence : nullptr;
     const auto result =
         sync::try_exchange(ring, words_of(slot_), at, {kind, lane, hand, entry.chunk, sequence});
@@ -300,8 +302,9 @@ bool participant::open_message(std::uint32_t hand, std::uint64_t sequence,
 bool participant::payload_of(std::uint32_t chunk, std::uint32_t& block,
                              std::span<std::byte>& out) const noexcept {
     const chunk_header& head = memory_->chunk(chunk);
-    const std::uint64_t length = *const_cast<const volatile std::uint64_t*>(&head.length);
-    block = *const_cast<const volatile std::uint32_t*>(&head.block);
+    // RELAXED(chunk): the CAS that took the chunk has acquired what its sender wrote
+    const std::uint64_t length = head.length.load(std::memory_order_relaxed);
+    block = head.block.load(std::memory_order_relaxed); // RELAXED(chunk)
     const layout& plan = memory_->plan();
     if (block == 0) {
         if (length > plan.inline_bytes) return false;
@@ -360,14 +363,10 @@ void participant::count_in(participant_record& record, counter which, std::uint6
     cell.store(cell.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
 }
 
-hawser::stats participant::stats() const noexcept {
-    return counters_of(memory_->record(slot_));
-}
+namespace {
 
-hawser::stats counters_of(const participant_record& record) noexcept {
-    const auto read = [&](counter which) {
-        return record.counters[static_cast<std::size_t>(which)].load();
-    };
+hawser::stats to_stats(const counter_values& values) noexcept {
+    const auto read = [&](counter which) { return values[static_cast<std::size_t>(which)]; };
     hawser::stats all;
     all.sent = read(counter::sent);
     all.sent_bytes = read(counter::sent_bytes);
@@ -380,6 +379,18 @@ hawser::stats counters_of(const participant_record& record) noexcept {
     all.wakes = read(counter::wakes);
     all.reaped = read(counter::reaped);
     return all;
+}
+
+} // namespace
+
+hawser::stats participant::stats() const noexcept {
+    return to_stats(counted_);
+}
+
+hawser::stats counters_of(const participant_record& record) noexcept {
+    counter_values values{};
+    for (std::size_t i = 0; i < counters; ++i) values[i] = record.counters[i].load();
+    return to_stats(values);
 }
 
 // --- waking ------------------------------------------------------------------------------------

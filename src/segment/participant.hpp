@@ -48,6 +48,8 @@ struct held_message {
     bool redelivered = false;
 };
 
+using counter_values = std::array<std::uint64_t, counters>;
+
 // The counters of a record, as an observer sees them.
 [[nodiscard]] hawser::stats counters_of(const participant_record& record) noexcept;
 
@@ -132,9 +134,14 @@ class participant final : public hawser::detail::lender {
     void notify_everyone() noexcept { wake_everyone(fd(), *memory_); }
 
     void count(counter which, std::uint64_t more = 1) noexcept {
-        count_in(memory_->record(slot_), which, more);
+        const auto index = static_cast<std::size_t>(which);
+        counted_[index] += more;
+        // RELAXED(counter): observers only want the number
+        memory_->record(slot_).counters[index].store(counted_[index], std::memory_order_relaxed);
     }
     [[nodiscard]] hawser::stats stats() const noexcept;
+    // How often this end point has looked for the dead, which takes longer than all other looks.
+    [[nodiscard]] std::uint32_t censuses() const noexcept { return censuses_; }
 
   private:
     // A slot whose lock this end point holds in order to deliver what is in its hand.
@@ -144,6 +151,7 @@ class participant final : public hawser::detail::lender {
         std::atomic<std::uint32_t> unreleased; // bits of hand entries; any thread
         std::atomic<bool> over{false};
         std::array<std::uint32_t, max_loans> chunk{};
+        std::array<std::uint32_t, max_loans> block{}; // of what was delivered, as in chunk_header
     };
     struct hand_entry {
         std::atomic<bool> busy{false};
@@ -162,15 +170,20 @@ class participant final : public hawser::detail::lender {
     bool read_hand(std::uint32_t slot) noexcept;
     void write_identity(participant_record& record) const noexcept;
 
-    // The caller holds the record's lock.
+    // In the record of somebody else; the caller holds its lock.
     static void count_in(participant_record& record, counter which, std::uint64_t more) noexcept;
 
     bool lock(std::uint32_t slot) const noexcept;
     void unlock(std::uint32_t slot) const noexcept;
     void look_for_dead(std::initializer_list<slot_state> states) noexcept;
+    struct waiting_message {
+        std::uint32_t hand = 0;
+        std::uint64_t sequence = 0;
+    };
     template <typename ChunkOf>
-    [[nodiscard]] std::uint32_t oldest_of(std::uint32_t entries, ChunkOf&& chunk_of) const noexcept;
-    void recover(std::uint32_t slot) noexcept;
+    [[nodiscard]] waiting_message oldest_of(std::uint32_t entries,
+                                            ChunkOf&& chunk_of) const noexcept;
+    bool recover(std::uint32_t slot) noexcept;
     void repair(std::uint32_t slot) noexcept;
     [[nodiscard]] sync::participant_memory<atomic> words_of(std::uint32_t slot) const noexcept;
     void settle_hand(std::uint32_t slot) noexcept;
@@ -209,12 +222,14 @@ class participant final : public hawser::detail::lender {
     unsigned generation_;
     std::uint32_t slot_ = no_slot;
     std::uint32_t ticks_ = 0;
+    std::uint32_t censuses_ = 0;
     std::uint32_t orphans_seen_ = 0;
     std::uint64_t lent_ = 0; // the owner's thread
     // What came back, counted down from 0; retire() adds what was lent, and whoever reaches 0 after
     // that leaves.
     std::atomic<std::int64_t> outstanding_{0};
     std::array<hand_entry, max_loans> hand_{};
+    counter_values counted_{}; // the record's are only written
     std::array<sync::pool_search, layout::max_classes> searches_{};
     std::uint32_t inherited_ = 0; // bits of our own hand: messages that the slot's last owner left
     std::vector<std::unique_ptr<adoption>> adoptions_;

@@ -36,12 +36,15 @@ void participant::census_if_due() noexcept {
 // Receivers first: while a dead sender still seems to be there, no receiver takes the stream for
 // ended, and by the time that it is gone, the messages of dead receivers are to be seen.
 void participant::census() noexcept {
+    ++censuses_;
     look_for_dead({slot_state::receiver, slot_state::orphaned});
     look_for_dead({slot_state::sender});
 }
 
 void participant::look_for_dead(std::initializer_list<slot_state> states) noexcept {
-    for (std::uint32_t slot = 0; slot < memory_->slots_used(); ++slot) {
+    bool news = false;
+    const std::uint32_t used = memory_->slots_used();
+    for (std::uint32_t slot = 0; slot < used; ++slot) {
         const auto state = static_cast<slot_state>(memory_->record(slot).state.load());
         if (slot == slot_ || std::ranges::find(states, state) == states.end()) continue;
         if (state == slot_state::orphaned && role_ != slot_state::receiver) {
@@ -52,15 +55,21 @@ void participant::look_for_dead(std::initializer_list<slot_state> states) noexce
         const bool ours = std::ranges::any_of(adoptions_, [slot](const auto& adopted) {
             return adopted->slot == slot && !adopted->over.load();
         });
-        if (!ours && lock(slot)) recover(slot);
+        if (!ours && lock(slot)) news = recover(slot) || news;
     }
+    // Whoever waits may wait for what a dead one did, or for what it was going to do.
+    if (news) notify_everyone();
 }
 
 // The lock of the slot is ours, so its owner is dead, or just left. Every step can be repeated by
-// the next one who gets the lock. Gives the lock back, unless the slot is adopted.
-void participant::recover(std::uint32_t slot) noexcept {
+// the next one who gets the lock. Gives the lock back, unless the slot is adopted. False if there
+// was nothing to do.
+bool participant::recover(std::uint32_t slot) noexcept {
     const auto state = static_cast<slot_state>(memory_->record(slot).state.load());
-    if (state == slot_state::unused || state == slot_state::free) return unlock(slot);
+    if (state == slot_state::unused || state == slot_state::free) {
+        unlock(slot);
+        return false;
+    }
     repair(slot);
     if (memory_->held_by(slot) == 0)
         set_free(slot);
@@ -68,8 +77,7 @@ void participant::recover(std::uint32_t slot) noexcept {
         adopt(slot);
     else
         leave_as_orphaned(slot);
-    // Whoever waits may wait for what the dead one did, or for what it was going to do.
-    notify_everyone();
+    return true;
 }
 
 // First what the hand really holds, then what that says about the blocks.
@@ -171,12 +179,16 @@ bool participant::has_adopted() const noexcept {
 // Of some entries of a hand the one whose message was sent first. (Of different lanes any: each
 // lane's own order is kept all the same.)
 template <typename ChunkOf>
-std::uint32_t participant::oldest_of(std::uint32_t entries, ChunkOf&& chunk_of) const noexcept {
-    auto oldest = static_cast<std::uint32_t>(std::countr_zero(entries));
-    for (std::uint32_t rest = entries & (entries - 1); rest != 0; rest &= rest - 1) {
-        const auto other = static_cast<std::uint32_t>(std::countr_zero(rest));
-        if (memory_->chunk(chunk_of(other)).sequence < memory_->chunk(chunk_of(oldest)).sequence)
-            oldest = other;
+participant::waiting_message participant::oldest_of(std::uint32_t entries,
+                                                    ChunkOf&& chunk_of) const noexcept {
+    waiting_message oldest;
+    bool found = false;
+    for (std::uint32_t rest = entries; rest != 0; rest &= rest - 1) {
+        waiting_message other;
+        other.hand = static_cast<std::uint32_t>(std::countr_zero(rest));
+        other.sequence = memory_->chunk(chunk_of(other.hand)).sequence.load();
+        if (!found || other.sequence < oldest.sequence) oldest = other;
+        found = true;
     }
     return oldest;
 }
@@ -184,25 +196,23 @@ std::uint32_t participant::oldest_of(std::uint32_t entries, ChunkOf&& chunk_of) 
 bool participant::next_adopted(held_message& out) noexcept {
     const auto own = [this](std::uint32_t i) { return hand_[i].chunk; };
     while (inherited_ != 0) {
-        const std::uint32_t hand = oldest_of(inherited_, own);
+        const auto [hand, sequence] = oldest_of(inherited_, own);
         inherited_ &= ~(1U << hand);
-        out.sequence = memory_->chunk(hand_[hand].chunk).sequence;
-        if (!open_message(hand, out.sequence, out)) continue; // forged: nothing to deliver
+        if (!open_message(hand, sequence, out)) continue; // forged: nothing to deliver
         out.redelivered = true;
         return true;
     }
     for (const auto& adopted : adoptions_) {
         const auto theirs = [&](std::uint32_t i) { return adopted->chunk[i]; };
         while (adopted->undelivered != 0) {
-            const std::uint32_t hand = oldest_of(adopted->undelivered, theirs);
+            const auto [hand, sequence] = oldest_of(adopted->undelivered, theirs);
             adopted->undelivered &= ~(1U << hand);
-            std::uint32_t block = 0;
-            if (!payload_of(adopted->chunk[hand], block, out.bytes)) {
+            if (!payload_of(adopted->chunk[hand], adopted->block[hand], out.bytes)) {
                 release_adopted(*adopted, hand); // forged: nothing to deliver
                 continue;
             }
             out.ticket = reinterpret_cast<std::uint64_t>(adopted.get()) | hand;
-            out.sequence = memory_->chunk(adopted->chunk[hand]).sequence;
+            out.sequence = sequence;
             out.redelivered = true;
             return true;
         }
@@ -213,8 +223,7 @@ bool participant::next_adopted(held_message& out) noexcept {
 void participant::release_adopted(adoption& from, std::uint32_t hand) noexcept {
     const std::uint32_t chunk = from.chunk[hand];
     memory_->record(from.slot).hand[hand].store(sync::hand_word{chunk, sync::hold::spare}.pack());
-    free_blocks_of(std::span(&chunk, 1));
-    notify_memory();
+    free_block(from.block[hand], chunk);
     const std::uint32_t bit = 1U << hand;
     if (from.unreleased.fetch_and(~bit) != bit) return;
     set_free(from.slot);
@@ -222,7 +231,8 @@ void participant::release_adopted(adoption& from, std::uint32_t hand) noexcept {
 }
 
 bool participant::sender_present() const noexcept {
-    for (std::uint32_t slot = 0; slot < memory_->slots_used(); ++slot)
+    const std::uint32_t used = memory_->slots_used();
+    for (std::uint32_t slot = 0; slot < used; ++slot)
         if (memory_->record(slot).state.load() == static_cast<std::uint32_t>(slot_state::sender))
             return true;
     return false;

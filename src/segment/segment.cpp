@@ -27,7 +27,8 @@ std::uint64_t checksum_of(const header& head) noexcept {
     return hash;
 }
 
-void write_header(header& head, const geometry& shape, const layout& plan) noexcept {
+result<void> write_header(int fd, const geometry& shape, const layout& plan) noexcept {
+    header head{};
     head.magic = magic;
     head.layout_version = layout_version;
     head.header_bytes = sizeof(header);
@@ -43,7 +44,7 @@ void write_header(header& head, const geometry& shape, const layout& plan) noexc
     head.persist = shape.persist ? 1 : 0;
     head.created_ns = os::realtime_ns();
     head.checksum = checksum_of(head);
-    head.life.store(static_cast<std::uint32_t>(life::open));
+    return os::write_start(fd, static_cast<const void*>(&head), offsetof(header, life));
 }
 
 geometry geometry_in(const header& head) noexcept {
@@ -214,7 +215,8 @@ result<opened> build(const options& wanted) {
     if (!status) return status.why();
     auto memory = mapping_table::instance().map(file, *status, *shape, *plan);
     if (!memory) return memory.why();
-    write_header((*memory)->head(), *shape, *plan);
+    if (const auto done = write_header(file, *shape, *plan); !done) return done.why();
+    (*memory)->head().life.store(static_cast<std::uint32_t>(life::open));
     if (shape->order == order_policy::total) {
         const auto ring = (*memory)->ring(0);
         for (std::uint32_t i = 0; i < shape->capacity; ++i)
@@ -301,6 +303,12 @@ result<std::string> path_of(const std::string& name) {
         return bad("a mailbox name is not a path: it must not hold '/'.");
     if (name.find('\0') != std::string::npos) return bad("a mailbox name must not hold NUL.");
     return directory() + "/" + file_prefix + name;
+}
+
+std::int64_t created_ns(int fd) noexcept {
+    header head{};
+    const auto got = os::read_start(fd, static_cast<void*>(&head), sizeof head);
+    return got ? head.created_ns : 0;
 }
 
 result<geometry> read_geometry(int fd, const os::file_status& file) {

@@ -92,6 +92,8 @@ inline constexpr const char* file_prefix = "hawser.";
 // What a file's first bytes say. Errors: corrupt (not a mailbox, cut short, damaged) · unsupported
 // (another layout version).
 result<geometry> read_geometry(int fd, const os::file_status& file);
+// When it was made, by CLOCK_REALTIME, or what its header says instead.
+std::int64_t created_ns(int fd) noexcept;
 
 // A segment as opened: the description whose locks are this end point's, and the memory.
 struct opened {

@@ -38,15 +38,18 @@ namespace pool_detail {
 
 inline constexpr std::uint32_t near_blocks = 8;
 
+} // namespace pool_detail
+
+// Claims one block if it is free. The caller is the chunk's only holder.
 template <template <typename> class Atomic>
-bool try_claim(Atomic<std::uint32_t>& word, bool backed, std::uint32_t chunk) noexcept {
+bool try_claim(const pool_memory<Atomic>& pool, std::uint32_t block, bool backed,
+               std::uint32_t chunk) noexcept {
+    Atomic<std::uint32_t>& word = pool.words[block];
     std::uint32_t free = block_word{0, false, backed}.pack();
     // SYNC(block): relaxed look, then a CAS that acquires what the last owner released
     if (word.load(std::memory_order_relaxed) != free) return false;
     return word.compare_exchange_strong(free, block_word{chunk, true, backed}.pack());
 }
-
-} // namespace pool_detail
 
 // Claims a free block for a chunk of which the caller is the only holder. Only one that has memory,
 // or only one that has none.
@@ -54,11 +57,11 @@ template <template <typename> class Atomic>
 claimed claim(const pool_memory<Atomic>& pool, pool_search& from, bool backed,
               std::uint32_t chunk) noexcept {
     for (std::uint32_t i = 0; i < pool.count && i < pool_detail::near_blocks; ++i)
-        if (pool_detail::try_claim(pool.words[i], backed, chunk)) return {true, backed, i};
+        if (try_claim(pool, i, backed, chunk)) return {true, backed, i};
     for (std::uint32_t tries = 0; tries < pool.count; ++tries) {
         const std::uint32_t i = from.next < pool.count ? from.next : 0;
         from.next = i + 1;
-        if (pool_detail::try_claim(pool.words[i], backed, chunk)) return {true, backed, i};
+        if (try_claim(pool, i, backed, chunk)) return {true, backed, i};
     }
     return {};
 }

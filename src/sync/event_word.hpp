@@ -19,6 +19,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+
+#include "sync/budget.hpp"
 
 namespace hawser::sync {
 
@@ -32,23 +35,26 @@ struct notified {
     bool ring = false;
 };
 
+inline constexpr std::uint64_t arm_tries = 64;
+
 // Announces that this process is going to sleep (or that its bell is to be rung). Look again after
-// this, and sleep only on the value returned.
+// this, and sleep only on the value returned. Nothing: others change the word so fast that there is
+// no point in sleeping; look again.
 template <typename Word>
-std::uint32_t arm(Word& word, std::uint32_t flag) noexcept {
+std::optional<std::uint32_t> arm(Word& word, std::uint32_t flag) noexcept {
     std::uint32_t seen = word.load();
-    while (!word.compare_exchange_weak(seen, (seen + event_generation) | flag)) {
-    }
-    return (seen + event_generation) | flag;
+    for (budget tries{arm_tries}; tries.spend();)
+        if (word.compare_exchange_weak(seen, (seen + event_generation) | flag))
+            return (seen + event_generation) | flag;
+    return std::nullopt;
 }
 
 namespace event_detail {
 
 template <typename Word, typename Parker>
-notified notify(Word& word, Parker&& parker, std::uint32_t seen, int count) noexcept {
+notified notify(Word& word, Parker&& parker, int count) noexcept {
     // The new generation sends back whoever is between arming and sleeping.
-    while (!word.compare_exchange_weak(seen, seen + event_generation)) {
-    }
+    const std::uint32_t seen = word.fetch_add(event_generation);
     const std::uint32_t raised = seen + event_generation;
     notified did;
     did.ring = (seen & event_bell) != 0;
@@ -68,17 +74,16 @@ notified notify(Word& word, Parker&& parker, std::uint32_t seen, int count) noex
 // To be called after each commit. Wakes one sleeper, if there is one.
 template <typename Word, typename Parker>
 notified notify_one(Word& word, Parker&& parker) noexcept {
-    const std::uint32_t seen = word.load();
-    if ((seen & (event_sleepers | event_bell)) == 0) [[likely]]
+    if ((word.load() & (event_sleepers | event_bell)) == 0) [[likely]]
         return {};
-    return event_detail::notify(word, parker, seen, 1);
+    return event_detail::notify(word, parker, 1);
 }
 
 // Wakes everyone: for news that concern all (end of stream, memory, repair).
 template <typename Word, typename Parker>
 notified notify_all(Word& word, Parker&& parker) noexcept {
     constexpr int everyone = 0x7fff'ffff;
-    return event_detail::notify(word, parker, word.load(), everyone);
+    return event_detail::notify(word, parker, everyone);
 }
 
 } // namespace hawser::sync

@@ -40,7 +40,7 @@ TEST(EventWord, ArmingRaisesTheGenerationAndSetsTheFlag) {
     for (const std::uint32_t before : {0U, 1U, 2U, 3U, 40U, 43U}) {
         for (const std::uint32_t flag : {event_sleepers, event_bell}) {
             word_type word{before};
-            const std::uint32_t armed = arm(word, flag);
+            const std::uint32_t armed = *arm(word, flag);
             EXPECT_EQ(armed, (before + event_generation) | flag);
             EXPECT_EQ(word.load(), armed) << "what to sleep on is what the word is";
         }
@@ -87,7 +87,7 @@ TEST(EventWord, WhenNobodySleptTheFlagGoes) {
 
 TEST(EventWord, TheFlagOfOneWhoArmedMeanwhileStays) {
     word_type word{40 | event_sleepers};
-    noting_parker parker{0, [](word_type& at) { arm(at, event_sleepers); }};
+    noting_parker parker{0, [](word_type& at) { EXPECT_TRUE(arm(at, event_sleepers)); }};
     EXPECT_TRUE(notify_one(word, parker).woke);
     EXPECT_EQ(word.load(), 48 | event_sleepers);
 }
@@ -176,7 +176,7 @@ class real_parker {
 // A lost wake-up leaves a thread asleep for ever: nothing here times out.
 void wait_until(word_type& word, real_parker& parker, const std::function<bool()>& attempt) {
     while (!attempt()) {
-        const std::uint32_t armed = arm(word, event_sleepers);
+        const std::uint32_t armed = *arm(word, event_sleepers); // so few never use the tries up
         if (attempt()) return;
         parker.wait(word, armed);
     }

@@ -28,6 +28,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "sync/budget.hpp"
 #include "sync/words.hpp"
 
 namespace hawser::sync {
@@ -109,44 +110,32 @@ struct exchanged {
 };
 
 // What to exchange: the chunk `give` in hand entry `hand` for the one of the lane's next slot.
+template <template <typename> class Atomic>
 struct exchange_request {
     intent_kind kind = intent_kind::none;
     std::uint32_t lane = 0;
     std::uint32_t hand = 0;
     std::uint32_t give = 0;
-    std::uint64_t* sequence = nullptr; // of a send: where the chunk keeps its position
+    Atomic<std::uint64_t>* sequence = nullptr; // of a send: where the chunk keeps its position
 };
+
+// No loop over a lane looks at more slots, whatever others write.
+constexpr std::uint64_t lane_budget(std::uint32_t capacity) noexcept {
+    return 2 * std::uint64_t{capacity} + 64;
+}
 
 namespace ring_detail {
 
-// Raises a counter that others raise too. A plain store would let a delayed helper lower it.
-template <template <typename> class Atomic>
-void raise(Atomic<std::uint64_t>& counter, std::uint64_t to) noexcept {
-    // RELAXED(start): a stale value only costs a turn of the loop
-    std::uint64_t seen = counter.load(std::memory_order_relaxed);
-    // SYNC(evidence): release; the CAS on the slot that follows carries it, too. RELAXED(start)
-    while (seen < to && !counter.compare_exchange_weak(seen, to, std::memory_order_release,
-                                                       std::memory_order_relaxed)) {
-    }
-}
-
 // Before a stamp is overwritten, its owner's success is noted: a send that filled this position, or
-// a receive that took the position one turn before.
+// a receive that took the position one turn before. False if it could not be noted.
 template <template <typename> class Atomic>
-void note(const lane_memory<Atomic>& lane, const slot_word& seen, std::uint64_t position,
-          std::uint32_t self) noexcept {
+bool note(const lane_memory<Atomic>& lane, const slot_word& seen, std::uint64_t position,
+          std::uint32_t self, budget& left) noexcept {
     // One's own last operation is over; nobody will ask.
-    if (seen.owner == no_owner || seen.owner == self) return;
-    if (seen.full)
-        raise(lane.evidence(lane.committed, seen.owner), position + 1);
-    else if (position >= lane.capacity)
-        raise(lane.evidence(lane.taken, seen.owner), position - lane.capacity + 1);
-}
-
-// No loop over a lane takes longer, whatever others write.
-template <template <typename> class Atomic>
-std::uint64_t budget_of(const lane_memory<Atomic>& lane) noexcept {
-    return 2 * std::uint64_t{lane.capacity} + 64;
+    if (seen.owner == no_owner || seen.owner == self) return true;
+    if (seen.full) return raise(lane.evidence(lane.committed, seen.owner), position + 1, left);
+    if (position < lane.capacity) return true;
+    return raise(lane.evidence(lane.taken, seen.owner), position - lane.capacity + 1, left);
 }
 
 // How far the slot at the cursor is ahead of it, in turns.
@@ -163,7 +152,8 @@ inline bool is_passed(const slot_word& seen, const cursor& at, bool sending) noe
 // The swap itself: announce, note, CAS, keep. False if another was quicker.
 template <template <typename> class Atomic>
 bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
-          const exchange_request& what, const cursor& at, std::uint64_t raw) noexcept {
+          const exchange_request<Atomic>& what, const cursor& at, std::uint64_t raw,
+          budget& left) noexcept {
     const slot_word seen = slot_word::unpack(raw);
     const bool sending = what.kind == intent_kind::send;
     // SYNC(intent): release, in this order, so that repair() sees a position at least as old as the
@@ -171,10 +161,11 @@ bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& sel
     self.intent_position->store(at.position, std::memory_order_release);
     self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
                        std::memory_order_release); // SYNC(intent)
-    note(lane, seen, at.position, self.owner);
-    if (what.sequence != nullptr) *what.sequence = at.position; // ours until the CAS
+    const bool noted = note(lane, seen, at.position, self.owner, left);
+    if (what.sequence != nullptr)
+        what.sequence->store(at.position, std::memory_order_relaxed); // RELAXED(chunk): ours so far
     const slot_word mine{sending ? seen.turn : seen.turn + 1, what.give, self.owner, sending};
-    const bool done = lane.slots[at.index].word.compare_exchange_strong(raw, mine.pack());
+    const bool done = noted && lane.slots[at.index].word.compare_exchange_strong(raw, mine.pack());
     if (done) {
         const hold kind = what.kind == intent_kind::receive ? hold::message : hold::spare;
         self.hand[what.hand].store(hand_word{seen.chunk, kind}.pack(),
@@ -190,12 +181,12 @@ bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& sel
 // `done` the cursor stands behind the position.
 template <template <typename> class Atomic>
 exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
-                       cursor& at, const exchange_request& what) noexcept {
+                       cursor& at, const exchange_request<Atomic>& what) noexcept {
     const bool sending = what.kind == intent_kind::send;
     Atomic<std::uint64_t>& hint = sending ? *lane.tail_hint : *lane.head_hint;
-    const std::uint64_t budget = ring_detail::budget_of(lane);
+    budget left{lane_budget(lane.capacity)};
     std::uint64_t jumped_to = ~std::uint64_t{0};
-    for (std::uint64_t tries = 0; tries < budget; ++tries) {
+    while (left.spend()) {
         const std::uint64_t raw = lane.slots[at.index].word.load();
         const slot_word seen = slot_word::unpack(raw);
         if (seen.chunk >= lane.chunks || seen.owner > lane.participants)
@@ -219,7 +210,7 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
             at.advance(lane.capacity);
             continue;
         }
-        if (ring_detail::swap(lane, self, what, at, raw)) {
+        if (ring_detail::swap(lane, self, what, at, raw, left)) {
             const exchanged result{ring_outcome::done, seen.chunk, at.position};
             at.advance(lane.capacity);
             // SYNC(hint): release
@@ -239,7 +230,7 @@ bool is_ready(const lane_memory<Atomic>& lane, cursor& at, bool sending) noexcep
     const auto& hint = sending ? *lane.tail_hint : *lane.head_hint;
     const std::uint64_t hinted = hint.load(std::memory_order_acquire); // SYNC(hint)
     if (hinted > at.position) at.jump(hinted, lane.capacity);
-    for (std::uint64_t tries = 0; tries < budget_of(lane); ++tries) {
+    for (budget left{lane_budget(lane.capacity)}; left.spend();) {
         const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
         if (!is_passed(seen, at, sending))
             return turns_ahead(seen, at) == 0 && seen.full != sending;

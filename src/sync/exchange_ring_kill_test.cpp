@@ -143,7 +143,7 @@ class world {
     bool receive(std::uint32_t self) {
         const auto got = exchange(self, intent_kind::receive, 0);
         if (got.outcome != ring_outcome::done) return false;
-        EXPECT_EQ(sequence_[got.chunk], got.position);
+        EXPECT_EQ(sequence_[got.chunk].peek(), got.position);
         EXPECT_EQ(hand(self, 0).kind, hold::message);
         ++delivered[content_[got.chunk]];
         set_spare(self, 0);
@@ -215,7 +215,7 @@ class world {
     std::array<cursor, participants> tails_{};
     std::array<cursor, participants> heads_{};
     std::array<std::size_t, most_chunks> content_{};
-    std::array<std::uint64_t, most_chunks> sequence_{};
+    std::array<mortal<std::uint64_t>, most_chunks> sequence_{};
     std::size_t last_id_ = 0;
 };
 

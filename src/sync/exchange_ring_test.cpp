@@ -110,7 +110,7 @@ class ring {
     std::vector<word_type> intents_;
     std::vector<word_type> positions_;
     std::vector<std::uint64_t> content_;
-    std::vector<std::uint64_t> sequence_;
+    std::vector<word_type> sequence_;
     word_type head_hint_{0};
     word_type tail_hint_{0};
 };
@@ -347,7 +347,7 @@ TEST(ExchangeRing, AChunkOrOwnerOutOfRangeIsCorrupt) {
         ring all(2, 2);
         const bool full = kind != intent_kind::send;
         cursor at;
-        const exchange_request what{kind, 0, 0, all.hand(0).chunk, nullptr};
+        const exchange_request<plain> what{kind, 0, 0, all.hand(0).chunk, nullptr};
         all.set_slot(0, {0, all.lane.chunks, 1, full});
         EXPECT_EQ(try_exchange(all.lane, all.who(0), at, what).outcome, ring_outcome::corrupt);
         all.set_slot(0, {0, 0, all.lane.participants + 1, full});

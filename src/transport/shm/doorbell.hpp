@@ -45,8 +45,9 @@ class doorbell {
         constexpr std::int64_t shortly_ns = 2'000'000;
         if (heard.departed) bell_->remind_after_ns(shortly_ns);
         rung_ = false;
-        for (auto* event : events) sync::arm(*event, sync::event_bell);
-        if (!available()) return;
+        bool armed = true;
+        for (auto* event : events) armed = sync::arm(*event, sync::event_bell) && armed;
+        if (armed && !available()) return;
         bell_->ring_self();
         rung_ = true;
     }

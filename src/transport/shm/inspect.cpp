@@ -74,7 +74,7 @@ void add(stats& sum, const stats& more) noexcept {
 }
 
 void look_inside(mailbox_info& info, int fd, const segment::shared_memory& memory) {
-    const auto created_ns = std::chrono::nanoseconds(memory.head().created_ns);
+    const auto created_ns = std::chrono::nanoseconds(segment::created_ns(fd));
     info.created = std::chrono::system_clock::time_point(
         std::chrono::duration_cast<std::chrono::system_clock::duration>(created_ns));
     info.layout_version = segment::layout_version;

@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include <poll.h>
 
 #include "transport/shm/ends.hpp"
@@ -27,6 +25,11 @@ error memory_full(const char* operation, full_policy full) {
 
 errc late(deadline until) noexcept {
     return until.is_now() ? errc::would_block : errc::timed_out;
+}
+
+// For a call that may wait: time is over.
+bool is_over(deadline until) noexcept {
+    return !until.is_never() && !until.is_now() && os::monotonic_ns() >= until.at_ns();
 }
 
 error not_in_time(const char* operation, waited how, deadline until) {
@@ -61,7 +64,7 @@ result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) 
         self_->count(counter::dropped);
         return sent{0, found->drops, false};
     }
-    if (!bytes.empty()) std::memcpy(found->bytes.data(), bytes.data(), bytes.size());
+    segment::copy_in(found->bytes, bytes);
     auto result = commit(found->hand, bytes.size(), found->drops, until);
     self_->return_spare(found->hand);
     after_call();
@@ -130,9 +133,12 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
     std::optional<error> failed;
     const auto attempt = [&](look) {
         auto made = self_->make_room(found.hand, size);
-        // Only what helps is thrown away: if receivers hold the memory, no drop gives any.
-        while (full_ == full_policy::drop_oldest && made && made->size() != size &&
-               self_->dropping_helps(lane_, size) && drop_oldest() == dropped::one) {
+        // Only what helps is thrown away: if receivers hold the memory, no drop gives any. And not
+        // more than what was there: others may send as fast as we drop.
+        sync::budget drops{self_->memory().shape().capacity};
+        while (full_ == full_policy::drop_oldest && made && made->size() != size && drops.spend() &&
+               !is_over(until) && self_->dropping_helps(lane_, size) &&
+               drop_oldest() == dropped::one) {
             ++found.drops;
             made = self_->make_room(found.hand, size);
         }
@@ -211,8 +217,9 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size, 
 // slot, but whoever was has stored a message of its own; so this ends.
 result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uint64_t drops,
                                   deadline until) {
-    constexpr int tries_between_checks = 1000;
-    for (int tries = 1;; ++tries) {
+    constexpr std::uint32_t tries_at_once = 64; // of a call that must not wait
+    constexpr std::uint32_t tries_between_checks = 16;
+    for (std::uint32_t tries = 1;; ++tries) {
         const dropped made_way = drop_oldest();
         if (made_way == dropped::one) ++drops;
         const auto done = self_->exchange(lane_, at_, intent_kind::send, hand);
@@ -221,7 +228,7 @@ result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uin
         if (made_way == dropped::no_spare) return no_spare("send");
         if (tries % tries_between_checks != 0) continue;
         if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
-        if (!until.is_never() && os::monotonic_ns() >= until.at_ns())
+        if (until.is_now() ? tries >= tries_at_once : is_over(until))
             return error{late(until), "send"};
     }
 }

@@ -32,12 +32,14 @@ inline constexpr int tries_per_clock = 32;
 inline constexpr std::int64_t polite_after_ns = 2'000;
 
 // Spins until the attempt succeeds (true) or until until_ns. Yields after a while: whom we wait for
-// may need this CPU.
+// may need this CPU. Looks at the clock after each census that an attempt took.
 template <typename Attempt>
-bool spin_until(std::int64_t until_ns, Attempt&& attempt) noexcept(noexcept(attempt(look::quick))) {
+bool spin_until(const segment::participant& self, std::int64_t until_ns,
+                Attempt&& attempt) noexcept(noexcept(attempt(look::quick))) {
     const std::int64_t start_ns = os::monotonic_ns();
     for (std::int64_t now_ns = start_ns; now_ns < until_ns; now_ns = os::monotonic_ns()) {
-        for (int i = 0; i < tries_per_clock; ++i) {
+        const std::uint32_t censuses = self.censuses();
+        for (int i = 0; i < tries_per_clock && self.censuses() == censuses; ++i) {
             if (attempt(look::quick)) return true;
             sync::cpu_relax();
         }
@@ -62,17 +64,18 @@ waited wait_on(segment::participant& self, segment::atomic<std::uint32_t>& event
         std::int64_t now_ns = os::monotonic_ns();
         if (mode == wait_mode::spin) spin_ns = segment::slice_ns;
         const std::int64_t spin_until_ns = std::min(now_ns + spin_ns, until.at_ns());
-        if (spin_ns > 0 && waiting_detail::spin_until(spin_until_ns, attempt)) return finish();
+        if (spin_ns > 0 && waiting_detail::spin_until(self, spin_until_ns, attempt))
+            return finish();
         spin_ns = 0; // once asleep, we don't spin again: nothing came for longer than it pays
         if (mode == wait_mode::spin) {
             if (attempt(look::thorough)) return waited::finished;
         } else {
-            const std::uint32_t armed = sync::arm(event, sync::event_sleepers);
+            const auto armed = sync::arm(event, sync::event_sleepers);
             if (attempt(look::quick)) return finish();
             now_ns = os::monotonic_ns();
             const std::int64_t sleep_ns = std::min(segment::slice_ns, until.at_ns() - now_ns);
-            if (sleep_ns > 0) {
-                const auto outcome = self.sleep(event, armed, sleep_ns);
+            if (armed && sleep_ns > 0) {
+                const auto outcome = self.sleep(event, *armed, sleep_ns);
                 const bool looked_for = outcome == os::futex_outcome::timed_out;
                 if (attempt(looked_for ? look::thorough : look::quick)) return finish();
                 if (outcome == os::futex_outcome::interrupted) return waited::interrupted;
