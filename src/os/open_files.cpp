@@ -107,17 +107,43 @@ class looker {
     }
 
     void look_at(int process) {
-        if (!keys_.empty()) look_at_descriptors(process);
-        if (!mapped_.empty()) look_at_mappings(process);
+        if (!look_at_holdings(process)) look_at_threads(process);
         if (opening_) look_at_calls(process);
     }
 
-    void look_at_descriptors(int process) {
+    // Of a process, or of one of its threads. False if it has none.
+    bool look_at_holdings(int of) {
+        const bool some = keys_.empty() || look_at_descriptors(of);
+        return (mapped_.empty() || look_at_mappings(of)) && some;
+    }
+
+    // A process is shown with what its first thread has. When that one has ended before the others,
+    // it has nothing, and they have all.
+    void look_at_threads(int process) {
+        const directory threads = open_directory(process, "task");
+        if (!threads) return note_failure();
+        while (const char* name = next_name(threads)) {
+            if (!is_number(name)) continue;
+            const unique_fd thread{
+                ::openat(::dirfd(threads.get()), name, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+            if (thread) look_at_holdings(thread.get());
+        }
+    }
+
+    bool look_at_descriptors(int process) {
         const directory open = open_directory(process, "fd");
-        if (!open) return note_failure();
+        if (!open) {
+            note_failure();
+            return true;
+        }
+        bool some = false;
         const int at = ::dirfd(open.get());
-        while (const char* name = next_name(open))
-            if (name[0] != '.') look_at_descriptor(at, name);
+        while (const char* name = next_name(open)) {
+            if (name[0] == '.') continue;
+            some = true;
+            look_at_descriptor(at, name);
+        }
+        return some;
     }
 
     void look_at_descriptor(int at, const char* name) {
@@ -137,8 +163,12 @@ class looker {
     }
 
     // "7f0000000000-7f0000001000 rw-s 00000000 00:1a 5  /dev/shm/name"
-    void look_at_mappings(int process) {
-        if (!read_text(process, "maps", text_)) return note_failure();
+    bool look_at_mappings(int process) {
+        if (!read_text(process, "maps", text_)) {
+            note_failure();
+            return true;
+        }
+        const bool some = !text_.empty();
         std::string_view rest = text_;
         while (!rest.empty()) {
             std::string_view line = rest.substr(0, rest.find('\n'));
@@ -152,6 +182,7 @@ class looker {
             if (take(line, minor, 16) && take(line, inode, 10) && inode != 0)
                 note_user({makedev(major, minor), inode});
         }
+        return some;
     }
 
     // A process that sleeps in open() has no descriptor yet. "257 0x3 …" is the number of the call
@@ -196,6 +227,24 @@ class looker {
 
 } // namespace
 
+namespace {
+
+// A line of /proc/PID/stat: "1 (command) S …", where the command may hold anything. What is called
+// a zombie while it has threads is a process whose first thread ended before the others.
+bool has_ended(std::string_view line) {
+    const std::size_t end = line.rfind(')');
+    if (end == line.npos || end + 2 >= line.size()) return false;
+    line.remove_prefix(end + 2);
+    if (line.front() == 'X') return true;
+    if (line.front() != 'Z') return false;
+    constexpr int words_before = 17; // the state is the third, the number of threads the twentieth
+    for (int word = 0; word < words_before; ++word) skip_word(line);
+    unsigned threads = 0;
+    return !take(line, threads, 10) || threads <= 1;
+}
+
+} // namespace
+
 open_files look_for_users(const open_files_request& wanted) {
     return looker(wanted).look();
 }
@@ -210,12 +259,8 @@ process_life life_of(std::uint32_t pid) noexcept {
     std::array<char, 512> text;
     const ssize_t got = fd ? ::read(fd.get(), text.data(), text.size()) : -1;
     if (got <= 0) return process_life::alive; // as kill() said; /proc is not for everyone
-    // "1 (command) S …", where the command may hold anything.
-    const std::string_view line{text.data(), static_cast<std::size_t>(got)};
-    const std::size_t end = line.rfind(')');
-    const bool ended =
-        end != line.npos && end + 2 < line.size() && (line[end + 2] == 'Z' || line[end + 2] == 'X');
-    return ended ? process_life::dead : process_life::alive;
+    return has_ended({text.data(), static_cast<std::size_t>(got)}) ? process_life::dead
+                                                                   : process_life::alive;
 }
 
 binding binding_of(const std::string& path) noexcept {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,6 +139,31 @@ TEST_F(OpenFiles, LifeAndDeathOfAProcess) {
     EXPECT_EQ(life_of(static_cast<std::uint32_t>(child)), process_life::dead) << "a zombie";
     EXPECT_EQ(::waitpid(child, nullptr, 0), child);
     EXPECT_EQ(life_of(static_cast<std::uint32_t>(child)), process_life::dead);
+}
+
+// /proc calls it a zombie and shows what its first thread has: nothing any more.
+TEST_F(OpenFiles, AProcessWithoutItsFirstThreadLivesAndHasItsFilesOpen) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
+    const test::beacon never;
+    test::child other("other", [&] {
+        const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        ASSERT_GE(fd, 0);
+        std::thread([&] { never.wait(); }).detach();
+        ::syscall(SYS_exit, 0); // this thread only, without unwinding into the test
+    });
+    const std::string stat = "/proc/" + std::to_string(other.pid()) + "/stat";
+    test::until([&] {
+        std::ifstream file(stat);
+        std::string line;
+        std::getline(file, line);
+        return line.find(") Z") != std::string::npos;
+    });
+    EXPECT_EQ(life_of(number_of(other)), process_life::alive);
+    EXPECT_EQ(users(key()), std::vector<std::uint32_t>{number_of(other)});
+    EXPECT_EQ(users(key(), true), std::vector<std::uint32_t>{number_of(other)});
+    other.kill();
+    EXPECT_TRUE(users(key()).empty());
+    ASSERT_EQ(::unlink(path_.c_str()), 0);
 }
 
 TEST_F(OpenFiles, TheKernelTellsWhetherASocketFileIsUsedAndTheOwnerNoticesNothing) {
