@@ -343,8 +343,10 @@ result<void> frame_reader::fill() {
     if (done.moved()) return {};
     if (done.would_block()) return error{errc::would_block, "receive"};
     if (done.ended()) return at_end();
-    forget_message();
-    return stream_failure("receive", done.sys);
+    auto failed = stream_failure("receive", done.sys);
+    // What the kernel had no memory for is still there, and goes on where it stopped.
+    if (failed.code() != errc::no_space) forget_message();
+    return failed;
 }
 
 result<void> frame_reader::at_end() {
