@@ -204,7 +204,7 @@ result<posix_queue_end> obtain(const std::string& name, os::queue_access access,
         auto made = make(name, access, wanted);
         if (made || !made.is(errc::already_exists) || policy == create_policy::create) return made;
     }
-    return error{errc::system, "open", EAGAIN}.because(
+    return error{errc::timed_out, "open"}.because(
         "the queue comes and goes all the time: others make and remove it at this moment.");
 }
 

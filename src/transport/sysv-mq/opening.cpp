@@ -146,7 +146,7 @@ result<sysv_queue_end> obtain_by_key(const queue_name& name, std::uint32_t right
         auto made = make(name, wanted);
         if (made || !made.is(errc::already_exists) || policy == create_policy::create) return made;
     }
-    return error{errc::system, "open", EAGAIN}.because(
+    return error{errc::timed_out, "open"}.because(
         "the queue comes and goes all the time: others make and remove it at this moment.");
 }
 
