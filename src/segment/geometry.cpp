@@ -23,8 +23,11 @@ constexpr std::uint64_t default_max_memory = 64 * mib;
 constexpr std::uint64_t largest_inline = 992;
 constexpr std::uint64_t common_chunk = 256;
 
-constexpr std::uint64_t page = 4096;                         // of the format, not of the machine
-constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46; // also keeps the classes below 32
+constexpr std::uint64_t page = 4096; // of the format, not of the machine
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46;
+constexpr std::uint64_t most_message = std::uint64_t{1} << 40;
+// Block sizes double from a page to the largest message.
+static_assert(std::bit_width(most_message) - std::bit_width(page) < layout::max_classes);
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
     return (value + to - 1) / to * to;
@@ -128,7 +131,7 @@ result<void> geometry::check() const {
     };
     const bool sane =
         within(capacity, 1, sync::max_chunks) && within(participants, 1, sync::max_participants) &&
-        within(loans, 2, max_loans) && within(max_message, 1, most_bytes) &&
+        within(loans, 2, max_loans) && within(max_message, 1, most_message) &&
         within(max_memory, max_message, most_bytes) && sharing <= sharing_policy::all &&
         order <= order_policy::sender && delivery <= delivery_policy::at_most_once;
     if (sane) return {};

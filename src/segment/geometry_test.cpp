@@ -83,6 +83,10 @@ TEST(Geometry, NumbersOfAFileThatAreOutOfRangeAreCorrupt) {
     EXPECT_TRUE(broken([](geometry& g) { g.loans = 1; }));
     EXPECT_TRUE(broken([](geometry& g) { g.loans = max_loans + 1; }));
     EXPECT_TRUE(broken([](geometry& g) { g.max_message = 0; }));
+    EXPECT_TRUE(broken([](geometry& g) { // more classes of blocks than there are bits for them
+        g.max_message = (std::uint64_t{1} << 40) + 1;
+        g.max_memory = std::uint64_t{1} << 45;
+    }));
     EXPECT_TRUE(broken([](geometry& g) { g.max_memory = g.max_message - 1; }));
     EXPECT_TRUE(broken([](geometry& g) { g.max_memory = (std::uint64_t{1} << 46) + 1; }));
     EXPECT_TRUE(broken([](geometry& g) { g.sharing = static_cast<sharing_policy>(4); }));
