@@ -63,6 +63,7 @@ message_input::cut message_input::take_delimited(char delimiter) {
         return have.size() > limit_ ? cut::too_long : cut::more;
     }
     const auto length = static_cast<std::size_t>(static_cast<const char*>(found) - have.data());
+    if (length > limit_) return cut::too_long;
     message_ = have.substr(0, length);
     begin_ += length + 1;
     scanned_ = 0;
