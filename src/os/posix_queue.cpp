@@ -7,12 +7,10 @@
 #include <csignal>
 #include <cstring>
 #include <string_view>
-#include <system_error>
 
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <mqueue.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -184,24 +182,7 @@ bool spare_descriptor() noexcept {
     return static_cast<bool>(unique_fd{::eventfd(0, EFD_CLOEXEC)});
 }
 
-// ---- threads and signals ------------------------------------------------------------------------
-
-result<std::thread> start_quiet_thread(std::function<void()> body) noexcept {
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread started;
-    try {
-        started = std::thread(std::move(body));
-    } catch (const std::system_error&) { // below: not joinable
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (started.joinable()) return started;
-    return error{errc::no_space, "notify", EAGAIN}.because(
-        "no thread is left to make the calls in; see ulimit -u and the pids limit of the "
-        "container.");
-}
+// ---- signals ------------------------------------------------------------------------------------
 
 void signal_self(int signal) noexcept {
     ::kill(::getpid(), signal);

@@ -1,6 +1,6 @@
 // One open POSIX message queue (mq_overview(7)), never blocking, and being told of its messages.
 //
-// - Blocks: never. Interrupted calls are repeated here. Allocates: start_quiet_thread.
+// - Blocks: never. Interrupted calls are repeated here. Allocates: only in the kernel.
 // - Threads: any at once. Fork: the child's copy is closed (fork_guard).
 // - Signals: nothing special; the signal of a notification is the caller's to handle.
 // - Closing any descriptor of a queue takes back the notification that this process has on it: the
@@ -9,10 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
-#include <thread>
 
 #include <hawser/result.hpp>
 
@@ -110,8 +108,6 @@ std::uint64_t queue_memory_of(const posix_queue_shape& shape) noexcept;
 // Whether this process can have another descriptor: mq_open says EMFILE for either limit.
 bool spare_descriptor() noexcept;
 
-// A thread with all signals blocked from its start. Errors: no_space.
-result<std::thread> start_quiet_thread(std::function<void()> body) noexcept;
 // This signal to this process.
 void signal_self(int signal) noexcept;
 std::uint32_t own_pid() noexcept;

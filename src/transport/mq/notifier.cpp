@@ -19,6 +19,7 @@
 #include <poll.h>
 
 #include "os/clock.hpp"
+#include "os/thread.hpp"
 
 namespace hawser::mq {
 
@@ -243,7 +244,7 @@ result<void> notifier::start_call(const notification& how) {
 result<void> notifier::begin() {
     if (!watch_) return {};
     const std::lock_guard hold(os::fork_safe_mutex()); // the first thing that the thread waits for
-    auto started = os::start_quiet_thread([running = watch_] { running->run(); });
+    auto started = os::start_quiet_thread("notify", [running = watch_] { running->run(); });
     if (!started) return started.why(); // the destructor takes the registration back
     thread_ = std::make_unique<std::thread>(std::move(*started));
     return {};
