@@ -53,6 +53,14 @@ enum class delivery_policy : std::uint8_t {
     at_most_once,  // it is lost, and counted
 };
 
+// Who shares the mailbox. What a process that may write it can do to the others, and what it can't,
+// is in SECURITY.md.
+enum class trust_policy : std::uint8_t {
+    all,  // a file; whoever may write it could also cut it short, which kills those who use it
+    none, // sealed memory that its host hands out; received messages are copied before they are
+          // seen
+};
+
 inline constexpr std::uint64_t unbounded = ~std::uint64_t{0}; // for capacity
 
 struct options {
@@ -75,6 +83,9 @@ struct options {
     std::optional<std::string> group;  // group name or number that the mailbox belongs to
     std::optional<std::uint32_t> history; // messages kept for late joiners (sharing=all)
     std::optional<bool> persist; // default no: an empty mailbox goes with its last participant
+    std::optional<trust_policy> trust; // default all
+    std::optional<std::string> host;   // trust=none: user name or number whose mailbox to join,
+                                       // beside one's own and root's
 
     // Sets the option called name from its text, as in an address. Errors: invalid_argument, which
     // names the accepted values (and for an unknown name the nearest known one).
@@ -96,6 +107,7 @@ struct options {
 [[nodiscard]] std::string_view name_of(create_policy value) noexcept;
 [[nodiscard]] std::string_view name_of(delivery_policy value) noexcept;
 [[nodiscard]] std::string_view name_of(wait_mode value) noexcept;
+[[nodiscard]] std::string_view name_of(trust_policy value) noexcept;
 
 // "4096", "4KiB", "1.5MB", "64k" (1,000s for kB MB GB, 1,024s for KiB MiB GiB and for k M G) in
 // bytes.

@@ -56,7 +56,7 @@ bool delivery_met(const options& wanted, const capabilities& can) noexcept {
            can.survives_kill_of == survival_kind::both;
 }
 
-constexpr std::array<demand, 8> demands{{
+constexpr std::array<demand, 9> demands{{
     {"capacity", capacity_met},
     {"max_message",
      [](const options& wanted, const capabilities& can) {
@@ -77,6 +77,10 @@ constexpr std::array<demand, 8> demands{{
      [](const options& wanted, const capabilities& can) {
          return !wanted.persist.value_or(false) || can.lives != lifetime_kind::process;
      }},
+    // Only shared memory has a host. trust=none itself everybody can: where the kernel carries the
+    // messages, nobody writes into another one's memory.
+    {"host",
+     [](const options& wanted, const capabilities& can) { return !wanted.host || can.zero_copy; }},
 }};
 
 error refusal(const demand& lacking, const transport_info& by, const options& wanted,

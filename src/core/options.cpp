@@ -24,10 +24,11 @@ constexpr std::array full_words{"block"sv, "fail"sv, "drop_oldest"sv, "drop_newe
 constexpr std::array create_words{"open_or_create"sv, "create"sv, "open"sv};
 constexpr std::array delivery_words{"at_least_once"sv, "at_most_once"sv};
 constexpr std::array wait_words{"adaptive"sv, "spin"sv, "block"sv};
+constexpr std::array trust_words{"all"sv, "none"sv};
 constexpr std::array persist_words{"no"sv, "yes"sv}; // in the order false, true
 
-// Linux has group names of 32 bytes; directories such as LDAP have longer ones.
-constexpr std::size_t longest_group = 255;
+// Linux has names of users and groups of 32 bytes; directories such as LDAP have longer ones.
+constexpr std::size_t longest_account = 255;
 
 // One option. read() knows the spelling, in_range() the values; write() is what read() takes back.
 template <typename T>
@@ -61,7 +62,7 @@ result<std::uint64_t> read_capacity(std::string_view text) {
     return value;
 }
 
-result<std::string> read_group(std::string_view text) {
+result<std::string> read_account(std::string_view text) {
     return std::string(text);
 }
 
@@ -125,17 +126,20 @@ constexpr field<std::uint32_t> mode_field{
     [](const std::uint32_t& value) { return value <= 0777; },
     [](const std::uint32_t& value) { return detail::mode_text(value); }};
 
-constexpr field<std::string> group_field{"group",
-                                         &options::group,
-                                         "a group's name or number, 1 to 255 bytes",
-                                         {},
-                                         read_group,
-                                         [](const std::string& value) {
-                                             return !value.empty() &&
-                                                    value.size() <= longest_group &&
-                                                    value.find('\0') == std::string::npos;
-                                         },
-                                         [](const std::string& value) { return value; }};
+constexpr field<std::string> account_field(std::string_view name,
+                                           std::optional<std::string> options::*place,
+                                           std::string_view accepted) {
+    return {name,
+            place,
+            accepted,
+            {},
+            read_account,
+            [](const std::string& value) {
+                return !value.empty() && value.size() <= longest_account &&
+                       value.find('\0') == std::string::npos;
+            },
+            [](const std::string& value) { return value; }};
+}
 
 // In the order of the declaration, which is the order of to_text().
 constexpr std::tuple fields{
@@ -156,10 +160,13 @@ constexpr std::tuple fields{
     word_field<full_words>("full", &options::full),
     word_field<delivery_words>("delivery", &options::delivery),
     word_field<wait_words>("wait", &options::wait),
-    word_field<create_words>("create", &options::create), mode_field, group_field,
+    word_field<create_words>("create", &options::create), mode_field,
+    account_field("group", &options::group, "a group's name or number, 1 to 255 bytes"),
     number_field<std::uint32_t>("history", &options::history, "0 to 4294967295",
                                 [](const std::uint32_t&) { return true; }),
-    word_field<persist_words>("persist", &options::persist)};
+    word_field<persist_words>("persist", &options::persist),
+    word_field<trust_words>("trust", &options::trust),
+    account_field("host", &options::host, "a user's name or number, 1 to 255 bytes")};
 
 // use(field) for each until one says true; whether one did.
 template <typename Use>
@@ -304,6 +311,10 @@ std::string_view name_of(delivery_policy value) noexcept {
 
 std::string_view name_of(wait_mode value) noexcept {
     return detail::word_of(value, wait_words);
+}
+
+std::string_view name_of(trust_policy value) noexcept {
+    return detail::word_of(value, trust_words);
 }
 
 } // namespace v1

@@ -117,9 +117,10 @@ TEST(options, unknown_words_name_the_known_ones) {
 TEST(options, unknown_names_name_the_nearest_and_all) {
     EXPECT_THAT(refusal("capcity", "1"), HasSubstr("did you mean 'capacity'?"));
     EXPECT_THAT(refusal("max-message", "1"), HasSubstr("did you mean 'max_message'?"));
-    EXPECT_THAT(refusal("speed", "1"), HasSubstr("capacity, max_message, max_memory, participants, "
-                                                 "loans, sharing, order, full, delivery, wait, "
-                                                 "create, mode, group, history, persist."));
+    EXPECT_THAT(refusal("speed", "1"),
+                HasSubstr("capacity, max_message, max_memory, participants, "
+                          "loans, sharing, order, full, delivery, wait, "
+                          "create, mode, group, history, persist, trust, host."));
     EXPECT_NE(refusal("", "1"), "");
     EXPECT_NE(refusal("capacity\0"sv, "1"), "");
     EXPECT_NE(refusal(std::string(10'000, 'c'), "1"), "");

@@ -66,6 +66,8 @@ inline options random_options(std::mt19937& random) {
     if ((random() & 1U) != 0) made.group = random_text(random, 255);
     maybe_set<std::uint32_t, std::uint64_t>(random, made.history, 0, 0xFFFF'FFFF);
     maybe_set(random, made.persist, 0, 1);
+    maybe_set(random, made.trust, 0, 1);
+    if ((random() & 1U) != 0) made.host = random_text(random, 255);
     return made;
 }
 

@@ -54,7 +54,7 @@ result<participant*> participant::join(const std::string& name, const options& w
             new participant(std::move(*segment), *path, role), drop);
         if (const auto taken = self->take_slot(); !taken) return taken.why();
         if (created) {
-            const auto named = publish(self->fd(), *path);
+            const auto named = publish(self->fd(), *self->memory_, *path);
             if (!named && (must_be_new || !named.is(errc::already_exists))) return named.why();
             if (!named) continue; // another was quicker: join that one
         }

@@ -4,11 +4,14 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "os/bell.hpp"
 #include "os/clock.hpp"
 #include "os/lock.hpp"
+#include "os/sealed.hpp"
+#include "segment/handout.hpp"
 #include "segment/parker.hpp"
 #include "sync/event_word.hpp"
 
@@ -170,6 +173,14 @@ result<opened> open_existing(const std::string& path, const std::string& name,
     return found;
 }
 
+// A mapping of one's own.
+result<std::shared_ptr<shared_memory>> map_handed_out(int fd, const os::file_status& file,
+                                                      const geometry& shape) {
+    auto memory = observe(fd, file, shape, os::access_kind::read_write);
+    if (memory) (*memory)->set_handed_out(nullptr);
+    return memory;
+}
+
 // Memory for all that a mailbox needs before anyone joins.
 result<void> allocate_common(int fd, const geometry& shape, const layout& plan) {
     if (auto done = os::allocate(fd, 0, sizeof(header)); !done) return done;
@@ -178,11 +189,30 @@ result<void> allocate_common(int fd, const geometry& shape, const layout& plan) 
     return os::allocate(fd, plan.chunks_at, shape.capacity * plan.chunk_bytes);
 }
 
-result<opened> build(const options& wanted) {
-    const auto shape = geometry::from(wanted);
-    if (!shape) return shape.why();
-    const auto plan = layout::of(*shape);
-    if (!plan) return plan.why();
+// A file without a name, in the mailbox directory.
+result<os::fork_guard> make_file() {
+    auto fd = os::fork_guard::of([] { return os::make_unnamed(directory()); });
+    if (fd) return fd;
+    const error& why = fd.why();
+    if (why.code() == errc::not_found || why.sys() == ENOTDIR)
+        return error{errc::not_found, "open", why.sys()}.because(
+            "the mailbox directory " + directory() +
+            " does not exist. Make it, or set $HAWSER_DIR to another.");
+    if (why.code() == errc::permission)
+        return error{errc::permission, "open", why.sys()}.because(
+            "this user may not make files in the mailbox directory " + directory() +
+            ". Set $HAWSER_DIR to another.");
+    if (why.sys() == EOPNOTSUPP)
+        return error{errc::unsupported, "open", why.sys()}.because(
+            "the file system of " + directory() +
+            " has no unnamed files (O_TMPFILE). Set $HAWSER_DIR to a tmpfs.");
+    return why;
+}
+
+// Gives the file its size, its access and its common memory. With trust=none nobody can change the
+// size again, and nobody executes it.
+result<void> shape_file(int file, const geometry& shape, const layout& plan, const options& wanted,
+                        std::uint32_t mode) {
     std::uint32_t gid = os::no_group;
     if (wanted.group) {
         const auto found = os::group_id(*wanted.group);
@@ -191,30 +221,37 @@ result<opened> build(const options& wanted) {
                 "there is no group '" + *wanted.group + "'. getent group shows those there are.");
         gid = *found;
     }
-    auto fd = os::fork_guard::of([] { return os::make_unnamed(directory()); });
-    if (!fd && (fd.is(errc::not_found) || fd.why().sys() == ENOTDIR))
-        return error{errc::not_found, "open", fd.why().sys()}.because(
-            "the mailbox directory " + directory() +
-            " does not exist. Make it, or set $HAWSER_DIR to another.");
-    if (!fd && fd.is(errc::permission))
-        return error{errc::permission, "open", fd.why().sys()}.because(
-            "this user may not make files in the mailbox directory " + directory() +
-            ". Set $HAWSER_DIR to another.");
-    if (!fd && fd.why().sys() == EOPNOTSUPP)
-        return error{errc::unsupported, "open", fd.why().sys()}.because(
-            "the file system of " + directory() +
-            " has no unnamed files (O_TMPFILE). Set $HAWSER_DIR to a tmpfs.");
+    const bool sealed = wanted.trust == trust_policy::none;
+    constexpr std::uint32_t no_execution = 0666;
+    if (auto done = os::set_size(file, plan.total_bytes); !done) return done;
+    if (auto done = allocate_common(file, shape, plan); !done) return done;
+    if (auto done = os::set_access(file, sealed ? mode & no_execution : mode, gid); !done)
+        return done;
+    return sealed ? os::seal_size(file) : result<void>{};
+}
+
+result<opened> build(const options& wanted, const std::string& path) {
+    const auto shape = geometry::from(wanted);
+    if (!shape) return shape.why();
+    const auto plan = layout::of(*shape);
+    if (!plan) return plan.why();
+    const bool sealed = wanted.trust == trust_policy::none;
+    auto fd = sealed ? os::fork_guard::of([] { return os::make_memory("hawser"); }) : make_file();
     if (!fd) return fd.why();
     const int file = fd->get();
-    if (const auto done = os::set_size(file, plan->total_bytes); !done) return done.why();
-    if (const auto done = allocate_common(file, *shape, *plan); !done) return done.why();
     constexpr std::uint32_t default_mode = 0600;
-    const auto access = os::set_access(file, wanted.mode.value_or(default_mode), gid);
-    if (!access) return access.why();
+    const std::uint32_t mode = wanted.mode.value_or(default_mode);
+    if (const auto done = shape_file(file, *shape, *plan, wanted, mode); !done) return done.why();
     const auto status = os::status_of(file);
     if (!status) return status.why();
-    auto memory = mapping_table::instance().map(file, *status, *shape, *plan);
+    auto memory = sealed ? map_handed_out(file, *status, *shape)
+                         : mapping_table::instance().map(file, *status, *shape, *plan);
     if (!memory) return memory.why();
+    if (sealed) {
+        auto host = handout::make(file, path, mode);
+        if (!host) return host.why();
+        (*memory)->set_handed_out(std::move(*host));
+    }
     if (const auto done = write_header(file, *shape, *plan); !done) return done.why();
     (*memory)->head().life.store(static_cast<std::uint32_t>(life::open));
     if (shape->order == order_policy::total) {
@@ -229,7 +266,96 @@ result<opened> build(const options& wanted) {
     return made;
 }
 
+// Each message that is received takes memory of this process, so what a stranger's numbers allow is
+// limited by our own: to more than the defaults one has to agree.
+result<void> agrees_to(const geometry& shape, const options& wanted) {
+    options own;
+    own.max_message = wanted.max_message;
+    own.max_memory = wanted.max_memory;
+    const auto most = geometry::from(own);
+    if (!most) return most.why();
+    if (shape.max_message <= most->max_message && shape.max_memory <= most->max_memory) return {};
+    options theirs;
+    theirs.max_message = shape.max_message;
+    theirs.max_memory = shape.max_memory;
+    return error{errc::too_big, "open"}.because(
+        "the host made it larger than the defaults, and with trust=none that is up to you: give " +
+        theirs.to_text() + " to agree.");
+}
+
+// Why a trusted mailbox can't be opened where a socket is; nothing if there is none.
+std::optional<error> explain_socket(const std::string& path, const std::string& name) {
+    const auto seen = os::look_at(path);
+    if (!seen || !seen->is_socket) return std::nullopt;
+    return error{errc::corrupt, "open", ENXIO}.because(
+        "a socket has the name, as mailboxes with trust=none have: to join one, give trust=none, "
+        "too. hawser info shm:" +
+        name + " says what it is.");
+}
+
+// As open_existing, but there is no door: nobody can take away what has no name.
+result<opened> join_handed_out(const std::string& path, const std::string& name,
+                               const options& wanted, const host_rule& rule) {
+    const std::int64_t until_ns = os::monotonic_ns() + patience_ns;
+    auto fd = fetch(path, rule, os::access_kind::read_write, until_ns);
+    if (!fd) return fd.why();
+    const auto file = os::status_of(fd->get());
+    if (!file) return file.why();
+    const auto shape = read_geometry(fd->get(), *file);
+    if (!shape) return shape.why();
+    if (const auto fits = shape->satisfies(wanted, name); !fits) return fits.why();
+    if (const auto agreed = agrees_to(*shape, wanted); !agreed) return agreed.why();
+    auto memory = map_handed_out(fd->get(), *file, *shape);
+    if (!memory) return memory.why();
+    opened found;
+    found.fd = std::move(*fd);
+    found.memory = std::move(*memory);
+    return found;
+}
+
+result<void> check_handed_out(const std::string& path, const options& wanted) {
+    const auto bad = [](const std::string& why) {
+        return error{errc::invalid_argument, "open"}.because(why);
+    };
+    if (wanted.persist.value_or(false))
+        return bad(
+            "a mailbox with trust=none lives in the memory of those who use it and goes with "
+            "them; persist=yes needs a file, trust=all.");
+    if (path.size() > os::longest_unix_name)
+        return bad("with trust=none a socket has the name, whose path, " + path + ", may have " +
+                   std::to_string(os::longest_unix_name) + " bytes. Take a shorter one.");
+    return {};
+}
+
+result<opened> open_handed_out(const std::string& path, const std::string& name,
+                               const options& wanted, create_policy policy) {
+    if (const auto good = check_handed_out(path, wanted); !good) return good.why();
+    const auto rule = host_rule::from(wanted);
+    if (!rule) return rule.why();
+    const bool may_host = !wanted.host || rule->also_uid == os::own_identity().uid;
+    if (policy != create_policy::create) {
+        auto found = join_handed_out(path, name, wanted, *rule);
+        if (found || !found.is(errc::not_found)) return found;
+        if (policy == create_policy::open || !may_host)
+            return error{errc::not_found, "open", found.why().sys()}.because(
+                "nobody hosts this mailbox. Start its host first" +
+                std::string(may_host ? ", or leave create=open out."
+                                     : ": host= says that it is to be another user."));
+    } else if (!may_host) {
+        return error{errc::invalid_argument, "open"}.because(
+            "create=create makes this process the host, and host= says that it is another user.");
+    }
+    auto made = build(wanted, path);
+    if (!made && made.why().detail().empty()) return explain_open(made.why(), name);
+    return made;
+}
+
 } // namespace
+
+void shared_memory::set_handed_out(std::shared_ptr<handout> by) noexcept {
+    handed_out_ = true;
+    host_ = std::move(by);
+}
 
 shared_memory::shared_memory(os::mapping memory, const geometry& shape, const layout& plan,
                              const os::file_status& file) noexcept
@@ -347,6 +473,10 @@ result<opened> open_segment(const std::string& name, const options& wanted) {
     const auto path = path_of(name);
     if (!path) return path.why();
     const create_policy policy = wanted.create.value_or(create_policy::open_or_create);
+    if (wanted.trust == trust_policy::none) return open_handed_out(*path, name, wanted, policy);
+    if (wanted.host)
+        return error{errc::invalid_argument, "open"}.because(
+            "only a mailbox with trust=none has a host. Give that, too, or leave host= out.");
     const std::int64_t give_up_ns = os::monotonic_ns() + patience_ns;
     while (os::monotonic_ns() < give_up_ns) {
         if (policy != create_policy::create) {
@@ -355,11 +485,12 @@ result<opened> open_segment(const std::string& name, const options& wanted) {
             if (found) continue; // its name went while we looked
             if (!found.is(errc::not_found)) {
                 if (!found.why().detail().empty()) return found.why();
+                if (auto why = explain_socket(*path, name)) return *why;
                 return explain_open(found.why(), name);
             }
             if (policy == create_policy::open) return explain_open(found.why(), name);
         }
-        auto made = build(wanted);
+        auto made = build(wanted, *path);
         if (!made && made.why().detail().empty()) return explain_open(made.why(), name);
         return made;
     }
@@ -371,8 +502,10 @@ error made_and_removed() noexcept {
         "for five seconds the name was made and removed again and again.");
 }
 
-result<void> publish(int fd, const std::string& path) {
-    auto named = os::give_name(fd, path);
+result<void> publish(int fd, const shared_memory& memory, const std::string& path) {
+    handout* const host = memory.host();
+    auto named =
+        host == nullptr ? os::give_name(fd, path) : host->publish(os::monotonic_ns() + patience_ns);
     if (named || !named.is(errc::already_exists)) return named;
     return error{errc::already_exists, "open", named.why().sys()}.because(
         "a mailbox of this name exists, and create=create wants a new one. Open it with "
@@ -418,6 +551,7 @@ bool inhabited(int fd, const shared_memory& memory) noexcept {
 }
 
 bool remove_if_unused(int fd, const shared_memory& memory, const std::string& path) noexcept {
+    if (memory.is_handed_out()) return false; // it has no name, and its host's goes with the host
     // Somebody we saw inside may have left while we held the door, and not have got it after us.
     constexpr int rounds = 8;
     for (int round = 0; round < rounds; ++round) {

@@ -7,6 +7,8 @@
 //   removes the name holds it exclusively. So nobody joins what is being removed, and a name is
 //   never taken from under somebody else's file.
 // - Within a process all end points of one mailbox share one mapping.
+// - With trust=none the memory has no name and no door: handout.hpp. Each end point then has a
+//   mapping of its own, as two memories of strangers can have the same inode number.
 // - Blocks: at most patience_ns on a door that somebody else holds. Allocates: yes. Threads: any.
 //   Fork: not inherited.
 #pragma once
@@ -26,6 +28,8 @@
 
 namespace hawser::segment {
 
+class handout;
+
 // The memory of a segment, typed. Addresses are computed from the private layout.
 class shared_memory {
   public:
@@ -39,6 +43,12 @@ class shared_memory {
     [[nodiscard]] const layout& plan() const noexcept { return plan_; }
     [[nodiscard]] const os::file_status& file() const noexcept { return file_; }
     [[nodiscard]] unsigned fork_generation() const noexcept { return generation_; }
+
+    // trust=none: others may write anything at any moment, so nothing in it is shown to the user
+    // before it was copied. by: what hands it out, if that is this process; it ends with us.
+    void set_handed_out(std::shared_ptr<handout> by) noexcept;
+    [[nodiscard]] bool is_handed_out() const noexcept { return handed_out_; }
+    [[nodiscard]] handout* host() const noexcept { return host_.get(); }
 
     [[nodiscard]] header& head() const noexcept { return *at<header>(0); }
     [[nodiscard]] participant_record& record(std::uint32_t slot) const noexcept {
@@ -82,6 +92,8 @@ class shared_memory {
     layout plan_;
     os::file_status file_;
     unsigned generation_;
+    bool handed_out_ = false;
+    std::shared_ptr<handout> host_;
 };
 
 // Checks a name (no '/', no NUL, not too long) and gives its path. Errors: invalid_argument.
@@ -111,7 +123,7 @@ result<opened> open_segment(const std::string& name, const options& wanted);
 // How open gives up when others were always quicker.
 error made_and_removed() noexcept;
 // Gives a new segment its name. already_exists if another was quicker: open again.
-result<void> publish(int fd, const std::string& path);
+result<void> publish(int fd, const shared_memory& memory, const std::string& path);
 
 void leave_door(int fd) noexcept;
 // Tries for so long to shut the door; false if somebody else holds it for longer. To be opened

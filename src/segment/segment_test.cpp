@@ -184,7 +184,7 @@ class Opening : public testing::Test {
     // Makes the mailbox, and leaves it with nobody in it.
     opened make(const options& wanted = {}) {
         opened made = open_segment(name_, wanted).value();
-        EXPECT_TRUE(publish(made.fd.get(), path_));
+        EXPECT_TRUE(publish(made.fd.get(), *made.memory, path_));
         return made;
     }
     std::optional<errc> code_of_open(const options& wanted = {}) {
@@ -204,12 +204,12 @@ TEST_F(Opening, ANewOneHasNoNameUntilItIsPublished) {
     const opened made = open_segment(name_, {}).value();
     EXPECT_TRUE(made.created);
     EXPECT_TRUE(os::status_of(path_).is(errc::not_found));
-    EXPECT_TRUE(publish(made.fd.get(), path_));
+    EXPECT_TRUE(publish(made.fd.get(), *made.memory, path_));
     EXPECT_TRUE(os::status_of(path_));
     EXPECT_EQ(os::status_of(path_)->mode, 0600U);
     EXPECT_EQ(os::status_of(path_)->bytes, made.memory->plan().total_bytes);
-    EXPECT_TRUE(publish(open_segment(name_, policy(create_policy::create))->fd.get(), path_)
-                    .is(errc::already_exists));
+    const opened second = open_segment(name_, policy(create_policy::create)).value();
+    EXPECT_TRUE(publish(second.fd.get(), *second.memory, path_).is(errc::already_exists));
 }
 
 TEST_F(Opening, AnExistingOneComesWithTheDoorHeldAndTheSameMemory) {

@@ -19,7 +19,7 @@ struct option_flag {
 };
 
 // In the order of hawser::options.
-constexpr std::array<option_flag, 15> option_flags{{
+constexpr std::array<option_flag, 17> option_flags{{
     {"capacity", "N|unbounded", "messages that fit; 0: a send waits for its receiver (1024)"},
     {"max_message", "SIZE", "the largest message (16MiB)"},
     {"max_memory", "SIZE", "memory for all large messages together (64MiB)"},
@@ -36,6 +36,8 @@ constexpr std::array<option_flag, 15> option_flags{{
     {"group", "GROUP", "the group that a new mailbox belongs to"},
     {"history", "N", "messages kept for late joiners, with sharing=all"},
     {"persist", "yes|no", "keep the mailbox when it is empty and nobody is there (no)"},
+    {"trust", "all|none", "none: sealed memory, for peers that are not trusted (all)"},
+    {"host", "USER", "with trust=none: whose mailbox to join, beside one's own and root's"},
 }};
 
 // A hawser parser as a CLI11 conversion: what is wrong becomes the error of the flag.

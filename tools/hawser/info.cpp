@@ -59,6 +59,7 @@ void add_geometry(facts& into, const hawser::options& geometry) {
     if (geometry.delivery) into.emplace_back("delivery", hawser::name_of(*geometry.delivery));
     add("history", geometry.history, human_count);
     if (geometry.persist) into.emplace_back("persist", *geometry.persist ? "yes" : "no");
+    if (geometry.trust) into.emplace_back("trust", hawser::name_of(*geometry.trust));
 }
 
 // A mailbox of hawser's own, as opposed to an object of the kernel's.

@@ -95,6 +95,7 @@ class receiver_end final : public hawser::detail::receiving_end {
     bool at_end(look how);
     bool available();
     result<message> deliver();
+    result<message> deliver_copy();
     result<message> outcome(state now, std::uint32_t hand);
     result<message> nothing(std::uint32_t hand, errc code);
     lane_view& view(std::uint32_t lane);
@@ -104,6 +105,7 @@ class receiver_end final : public hawser::detail::receiving_end {
     std::vector<lane_view> lanes_;
     std::uint32_t next_lane_ = 0;
     segment::held_message held_;
+    hawser::detail::lent_memory uncopied_; // that of held_, while there is no memory for a copy
     sync::spinner spinner_;
     doorbell bell_{os::bell_tone::touch};
     std::uint64_t joins_at_open_;

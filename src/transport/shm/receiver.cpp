@@ -1,5 +1,8 @@
+#include <cerrno>
+
 #include <poll.h>
 
+#include "transport/shm/copied.hpp"
 #include "transport/shm/ends.hpp"
 
 namespace hawser::shm {
@@ -30,6 +33,7 @@ receiver_end::receiver_end(participant_handle self, const options& wanted)
 result<message> receiver_end::receive(deadline until) {
     if (const auto may = admit(*self_, poisoned_, "receive"); !may) return may.why();
     self_->tick();
+    if (uncopied_.from() != nullptr) return deliver_copy();
     // What a dead receiver left is in a hand already, and needs no spare of ours.
     if (self_->has_adopted() && self_->next_adopted(held_)) return deliver();
     const std::uint32_t hand = self_->claim_spare();
@@ -84,7 +88,24 @@ result<message> receiver_end::deliver() {
     sender_was_there_ = true;
     // If it was a wake-up for a fresh message that led us here, somebody else must have it.
     if (held_.redelivered) self_->notify_messages();
-    message made{self_->lend(held_.ticket, held_.bytes), held_.sequence, held_.redelivered};
+    auto lent = self_->lend(held_.ticket, held_.bytes);
+    if (self_->memory().is_handed_out()) {
+        uncopied_ = std::move(lent);
+        return deliver_copy();
+    }
+    message made{std::move(lent), held_.sequence, held_.redelivered};
+    bell_.sync(*self_, {&self_->memory().head().messages}, [this] { return available(); });
+    return made;
+}
+
+// Where others are not trusted, the user sees nothing that they could change while it is read.
+result<message> receiver_end::deliver_copy() {
+    if (!copied::replace(uncopied_))
+        return error{errc::no_space, "receive", ENOMEM}.because(
+            "there is no memory for a copy of the message, of " +
+            std::to_string(uncopied_.bytes().size()) +
+            " bytes, which trust=none needs. It is kept: receive again when there is.");
+    message made{std::move(uncopied_), held_.sequence, held_.redelivered};
     bell_.sync(*self_, {&self_->memory().head().messages}, [this] { return available(); });
     return made;
 }
@@ -151,6 +172,7 @@ bool receiver_end::at_end(look how) {
 // Would try_receive have something to say? Takes nothing.
 bool receiver_end::available() {
     const auto& memory = self_->memory();
+    if (uncopied_.from() != nullptr) return true;
     self_->adopt_orphans();
     if (self_->has_adopted() || self_->removed() || at_end(look::thorough)) return true;
     for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane) {

@@ -89,6 +89,8 @@ json to_json(const hawser::options& wanted) {
     if (wanted.group) all["group"] = text(*wanted.group);
     put(all, "history", wanted.history);
     put(all, "persist", wanted.persist);
+    put(all, "trust", wanted.trust);
+    if (wanted.host) all["host"] = text(*wanted.host);
     return all;
 }
 
