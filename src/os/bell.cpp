@@ -15,6 +15,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "os/file.hpp"
+
 namespace hawser::os {
 
 namespace {
@@ -107,9 +109,10 @@ bell::heard bell::quiet() noexcept {
 
 void bell::ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept {
     const char byte = 0;
-    const bool rang = tone == bell_tone::touch
-                          ? ::futimens(fd, nullptr) == 0
-                          : ::pwrite(fd, &byte, 1, static_cast<off_t>(offset)) == 1;
+    const bool rang =
+        tone == bell_tone::touch
+            ? ::futimens(fd, nullptr) == 0
+            : may_grow_to(offset + 1) && ::pwrite(fd, &byte, 1, static_cast<off_t>(offset)) == 1;
     if (rang) return;
     // Nobody rings a second time for the same news. Departures are heard by all who listen to
     // either tone: let one more description of the file come and go.

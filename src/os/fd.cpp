@@ -1,6 +1,8 @@
 #include "os/fd.hpp"
 
 #include <cerrno>
+#include <cstring>
+#include <string_view>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -49,10 +51,27 @@ errc code_of(int sys) noexcept {
     }
 }
 
+// What to do about it, where that is the same whatever failed.
+std::string_view advice_for(int sys) noexcept {
+    switch (sys) {
+    case EMFILE:
+        return "this process has no descriptor left. Close some, or raise its limit (ulimit -n).";
+    case ENFILE:
+        return "the system has no descriptor left (sysctl fs.file-max).";
+    default:
+        return {};
+    }
+}
+
 } // namespace
 
+std::string_view reason_for(int sys) noexcept {
+    const std::string_view advice = advice_for(sys);
+    return advice.empty() ? std::string_view(std::strerror(sys)) : advice;
+}
+
 error failure(const char* operation, int sys) noexcept {
-    return error{code_of(sys), operation, sys};
+    return error{code_of(sys), operation, sys}.because(advice_for(sys));
 }
 
 } // namespace hawser::os

@@ -4,6 +4,7 @@
 // closed in a fork child.
 #pragma once
 
+#include <string_view>
 #include <utility>
 
 #include <hawser/error.hpp>
@@ -38,5 +39,7 @@ unique_fd above_standard(int fd) noexcept;
 // The error of a system call that failed with errno sys. The canonical code follows from the errno
 // alone.
 error failure(const char* operation, int sys) noexcept;
+// What an errno means, and what to do about it where that is the same whatever failed.
+std::string_view reason_for(int sys) noexcept;
 
 } // namespace hawser::os

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,7 +77,14 @@ result<void> remove_name(const std::string& path) noexcept {
     return {};
 }
 
+bool may_grow_to(std::uint64_t bytes) noexcept {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+           bytes <= limit.rlim_cur;
+}
+
 result<void> set_size(int fd, std::uint64_t bytes) noexcept {
+    if (!may_grow_to(bytes)) return failure("ftruncate", EFBIG);
     if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) return failure("ftruncate", errno);
     return {};
 }

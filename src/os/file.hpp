@@ -42,6 +42,9 @@ result<unique_fd> open_again(int fd, access_kind access) noexcept;
 result<void> give_name(int fd, const std::string& path) noexcept;
 result<void> remove_name(const std::string& path) noexcept;
 
+// Whether this process may write a file up to there (RLIMIT_FSIZE). To be asked before writing: a
+// write beyond the limit raises SIGXFSZ, which kills.
+bool may_grow_to(std::uint64_t bytes) noexcept;
 result<void> set_size(int fd, std::uint64_t bytes) noexcept;
 // Exactly this mode, whatever the umask, and this group unless it is no_group.
 inline constexpr std::uint32_t no_group = ~std::uint32_t{0};

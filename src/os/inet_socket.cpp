@@ -170,7 +170,7 @@ error inet_failure(const char* operation, int sys) {
         return error{errc::no_space, operation, sys}.because(
             "the system has no room for it now. Try again.");
     default:
-        return failure(operation, sys).because(std::strerror(sys));
+        return failure(operation, sys).because(reason_for(sys));
     }
 }
 

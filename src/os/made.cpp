@@ -118,6 +118,7 @@ result<fork_guard> write_record(const std::string& directory, const std::string&
     const identity self = own_identity();
     const std::string content =
         std::to_string(self.pid) + ' ' + std::to_string(self.pid_namespace) + '\n' + path;
+    if (!may_grow_to(content.size())) return failure("write", EFBIG);
     const ssize_t put = ::write(fd->get(), content.data(), content.size());
     if (put != static_cast<ssize_t>(content.size()))
         return failure("write", put < 0 ? errno : ENOSPC);

@@ -20,12 +20,22 @@ sync::pool_memory<atomic> participant::pool(std::uint32_t block_class) const noe
     return {memory_->block_words(block_class), memory_->plan().classes[block_class].count};
 }
 
+namespace {
+
+error is_full(const error& why) {
+    return error{why.code(), "send", why.sys()}.because(
+        directory() + " is full, so the message can't be stored. Free space there (hawser gc), or "
+                      "send smaller messages.");
+}
+
+} // namespace
+
 result<void> participant::ready_class(std::uint32_t block_class) noexcept {
     auto& used = memory_->head().classes_used;
     if ((used.load() >> block_class & 1) != 0) return {};
     const segment::block_class& of = memory_->plan().classes[block_class];
     if (auto done = os::allocate(fd(), of.words_at, of.count * sizeof(std::uint32_t)); !done)
-        return done;
+        return is_full(done.why());
     used.fetch_or(1U << block_class);
     return {};
 }
@@ -129,11 +139,7 @@ result<bool> participant::back_block(const sync::pool_memory<atomic>& blocks,
     if (!within_budget(chunk)) return false;
     const segment::block_class& of = memory_->plan().classes[block_class];
     const std::uint64_t at = of.data_at + block.block * of.block_bytes;
-    if (auto done = os::allocate(fd(), at, of.block_bytes); !done)
-        return error{done.why().code(), "send", done.why().sys()}.because(
-            directory() +
-            " is full, so the message can't be stored. Free space there (hawser gc), or "
-            "send smaller messages.");
+    if (auto done = os::allocate(fd(), at, of.block_bytes); !done) return is_full(done.why());
     sync::set_backed(blocks, block.block, chunk, true);
     return true;
 }

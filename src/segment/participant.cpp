@@ -52,7 +52,8 @@ result<participant*> participant::join(const std::string& name, const options& w
         const auto drop = [](participant* unjoined) { delete unjoined; };
         std::unique_ptr<participant, decltype(drop)> self(
             new participant(std::move(*segment), *path, role), drop);
-        if (const auto taken = self->take_slot(); !taken) return taken.why();
+        if (const auto taken = self->take_slot(); !taken)
+            return taken.why().detail().empty() ? explain_open(taken.why(), name) : taken.why();
         if (created) {
             const auto named = publish(self->fd(), *self->memory_, *path);
             if (!named && (must_be_new || !named.is(errc::already_exists))) return named.why();

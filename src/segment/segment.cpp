@@ -100,32 +100,15 @@ class mapping_table {
     std::vector<std::weak_ptr<shared_memory>> entries_;
 };
 
-// A failed open, in words that help.
-error explain_open(const error& why, const std::string& name) {
-    error better = error{why.code(), "open", why.sys()};
-    switch (why.code()) {
-    case errc::not_found:
-        return better.because(
-            "there is no such mailbox, and create=open makes none. Start the side that "
-            "creates it, or leave create=open out. hawser ls shows what there is.");
-    case errc::permission:
-        return better.because("the mode or owner of " + directory() + "/" + file_prefix + name +
-                              " does not let this user in. hawser info shm:" + name +
-                              " shows them; whoever creates it can give mode= and group=.");
-    case errc::no_space:
-        return better.because(
-            directory() + " has no room for it: " + std::strerror(why.sys()) +
-            ". hawser gc removes what is dead; smaller capacity= or max_memory= helps.");
-    default:
-        break;
-    }
-    if (why.sys() == ELOOP)
-        return error{errc::corrupt, "open", ELOOP}.because(
-            "the name is a symbolic link, which is never followed. Remove it by hand if it is "
-            "yours.");
-    if (why.sys() == ENXIO || why.sys() == EISDIR)
-        return corrupt("something that is not a mailbox has the name (a socket or a directory).");
-    return better.because(std::string("the system said: ") + std::strerror(why.sys()));
+std::string no_room(int sys) {
+    if (sys == ENOMEM)
+        return "this process may not map that much memory. Raise its limit (ulimit -v), or make "
+               "the mailbox with a smaller max_memory= or capacity=.";
+    if (sys == EFBIG)
+        return "files of this process may not be that large, and a mailbox is one. Raise the limit "
+               "(ulimit -f), or make the mailbox with a smaller max_memory= or capacity=.";
+    return directory() + " has no room for it: " + std::strerror(sys) +
+           ". hawser gc removes what is dead; smaller capacity= or max_memory= helps.";
 }
 
 // Waits for a door that somebody is about to leave. False when patience is over.
@@ -410,6 +393,31 @@ std::uint64_t shared_memory::held_by(std::uint32_t slot) const noexcept {
         held += word.kind == sync::hold::message ? 1U : 0U;
     }
     return held;
+}
+
+error explain_open(const error& why, const std::string& name) {
+    error better = error{why.code(), "open", why.sys()};
+    switch (why.code()) {
+    case errc::not_found:
+        return better.because(
+            "there is no such mailbox, and create=open makes none. Start the side that "
+            "creates it, or leave create=open out. hawser ls shows what there is.");
+    case errc::permission:
+        return better.because("the mode or owner of " + directory() + "/" + file_prefix + name +
+                              " does not let this user in. hawser info shm:" + name +
+                              " shows them; whoever creates it can give mode= and group=.");
+    case errc::no_space:
+        return better.because(no_room(why.sys()));
+    default:
+        break;
+    }
+    if (why.sys() == ELOOP)
+        return error{errc::corrupt, "open", ELOOP}.because(
+            "the name is a symbolic link, which is never followed. Remove it by hand if it is "
+            "yours.");
+    if (why.sys() == ENXIO || why.sys() == EISDIR)
+        return corrupt("something that is not a mailbox has the name (a socket or a directory).");
+    return better.because(std::string("the system said: ").append(os::reason_for(why.sys())));
 }
 
 std::string directory() {

@@ -120,6 +120,8 @@ struct opened {
 // timed_out (the door stays shut).
 inline constexpr std::int64_t patience_ns = 5'000'000'000; // then open gives up
 result<opened> open_segment(const std::string& name, const options& wanted);
+// A failed open, in words that help.
+error explain_open(const error& why, const std::string& name);
 // How open gives up when others were always quicker.
 error made_and_removed() noexcept;
 // Gives a new segment its name. already_exists if another was quicker: open again.

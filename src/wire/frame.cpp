@@ -60,7 +60,7 @@ error stream_failure(const char* operation, int sys) {
     case ENOENT:
         return error{errc::not_found, operation, sys}.because("nobody listens there.");
     default:
-        return os::failure(operation, sys).because(std::strerror(sys));
+        return os::failure(operation, sys).because(os::reason_for(sys));
     }
 }
 

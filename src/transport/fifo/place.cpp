@@ -55,7 +55,7 @@ error explain(const error& why, const std::string& path) {
     case errc::would_block:
         return better.because("nobody reads there yet.");
     default:
-        return better.because(std::string("the system said: ") + std::strerror(why.sys()));
+        return better.because(std::string("the system said: ").append(os::reason_for(why.sys())));
     }
 }
 
@@ -214,7 +214,7 @@ bool is_made(const os::file_key& key) {
 error nothing_there(const char* operation, const error& why) {
     error better{why.code(), operation, why.sys()};
     if (why.code() == errc::not_found) return better.because("there is no such FIFO.");
-    return better.because(std::string("the system said: ") + std::strerror(why.sys()));
+    return better.because(std::string("the system said: ").append(os::reason_for(why.sys())));
 }
 
 } // namespace

@@ -23,7 +23,7 @@ error explained(const error& why, const char* operation, std::string_view detail
 }
 
 error plain(const error& why, const char* operation) {
-    return explained(why, operation, std::strerror(why.sys()));
+    return explained(why, operation, os::reason_for(why.sys()));
 }
 
 std::string absolute(const std::string& path) {
