@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,7 +129,9 @@ class trial {
         };
         std::string bad = run(choose, true);
         if (!bad.empty() || !reached) return bad;
-        const bool matters = targets_[n].matters && targets_[n].own_error != error;
+        // What would block is done later, which the operation looks at.
+        const bool matters = targets_[n].matters && targets_[n].own_error != error &&
+                             !(error == EAGAIN && sends(targets_[n].number));
         if (!lasting && !said_->failed && matters && as_if_nothing(n, later))
             return "the failure was ignored: the call says ok, and did what it does without it";
         return judge(*said_, error);
@@ -141,6 +144,10 @@ class trial {
     }
 
   private:
+    static bool sends(long number) {
+        return number == SYS_sendmsg || number == SYS_sendto || number == SYS_write ||
+               number == SYS_writev;
+    }
     // Are the calls after the n-th those of a run without a fault?
     [[nodiscard]] bool as_if_nothing(std::size_t n, const std::vector<long>& later) const {
         const auto rest = targets_.begin() + static_cast<std::ptrdiff_t>(n) + 1;
@@ -223,8 +230,10 @@ void inject_one(trial& one, const injection& what, tally& result) {
 }
 
 // A lack may last; what interrupts, or asks to come again (with more memory), may not, or nobody
-// would ever get done.
-bool may_last(int error) {
+// would ever get done. Nor may ENXIO, which says of a FIFO that its other side is not there, where
+// a call has no deadline and waits for that.
+bool may_last(int error, const operation& op) {
+    if (error == ENXIO) return op.name != "stream-open";
     return error != EINTR && error != EAGAIN && error != E2BIG;
 }
 
@@ -235,7 +244,7 @@ void inject_all(trial& one, const operation& op, const settings& chosen, tally& 
         for (const int error : chosen_errors(one.targets()[n], op, chosen)) {
             for (const bool lasting : {false, true}) {
                 const bool meant = chosen.lasting ? lasting : !(lasting && chosen.one_or_few());
-                if (!meant || (lasting && !may_last(error))) continue;
+                if (!meant || (lasting && !may_last(error, op))) continue;
                 if (result.failures >= enough) return;
                 inject_one(one, {n, error, lasting}, result);
             }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -87,12 +88,17 @@ void check_sent(const stage& s, both_ends& ends, const std::string& text, bool o
     if (!ok && times == 1) wrong("a message came whose send said it was not sent");
 }
 
+// The kernel has ended the connection of the call under the fault, and what was in it is gone.
+bool connection_broke(const stage& s) {
+    return s.code() == errc::peer_died || s.code() == errc::closed || s.sys() == ECONNREFUSED;
+}
+
 // A message that is there comes once and whole, at once or when asked again.
 void check_received(const stage& s, both_ends& ends, const std::string& text,
                     result<message> first) {
     if (!first) {
         auto second = ends.in.receive_for(patience);
-        const bool broken = s.code() == errc::peer_died || s.code() == errc::closed;
+        const bool broken = connection_broke(s);
         if (!second && !broken)
             wrong("the message is lost; receive said: " + second.why().describe());
         first = std::move(second);
@@ -340,7 +346,7 @@ void receive_from_poller(stage& s) {
     };
     static_cast<void>(s.under_fault(receive_all));
     // With a connection that breaks goes what was in it.
-    const bool broken = s.code() == errc::peer_died || s.code() == errc::closed;
+    const bool broken = connection_broke(s);
     const auto rest = receive_all();
     if (!rest && !broken) wrong("a message is lost; receive said: " + rest.why().describe());
     if (!rest) return still_works(s, ends);
@@ -393,7 +399,7 @@ void read_bytes(stage& s) {
     const auto got =
         s.under_fault([&] { return ends.reads.read_some(some, deadline::after(patience)); });
     if (got && *got != 5) wrong("not all that was there was read");
-    const bool broken = s.code() == errc::peer_died || s.code() == errc::closed;
+    const bool broken = connection_broke(s);
     if (!got && !broken && read_all(ends.reads, 5) != "bytes")
         wrong("the bytes are not those written");
     if (broken) ends = s.open_streams();

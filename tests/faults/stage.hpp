@@ -85,6 +85,7 @@ class stage {
     void expect(errc code) noexcept { said_.expected = code; }
     [[nodiscard]] bool failed() const noexcept { return said_.failed; }
     [[nodiscard]] errc code() const noexcept { return said_.code; }
+    [[nodiscard]] int sys() const noexcept { return said_.sys; }
 
     // These must work: an error is a finding.
     [[nodiscard]] sender open_sender() const;
