@@ -236,11 +236,12 @@ void participant::leave() noexcept {
     delete this;
 }
 
-result<bool> participant::tidy(const std::string& name) {
+result<bool> participant::tidy(const std::string& name, trust_policy trust) {
     const auto path = path_of(name);
     if (!path) return path.why();
     options existing;
     existing.create = create_policy::open;
+    existing.trust = trust;
     auto segment = open_segment(name, existing);
     if (!segment) return segment.why();
     participant visitor(std::move(*segment), *path, slot_state::free);

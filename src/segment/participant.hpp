@@ -65,7 +65,7 @@ class participant final : public hawser::detail::lender {
                                      slot_state role);
     // Repairs what the dead left in a mailbox that exists, and removes it if then it is unused and
     // not to persist. Takes no slot. True if it was removed. Errors: those of open_segment.
-    static result<bool> tidy(const std::string& name);
+    static result<bool> tidy(const std::string& name, trust_policy trust = trust_policy::all);
     // Gives up the slot, at once or when the last memory that it lent comes back. The pointer is
     // dead after this.
     void retire() noexcept;

@@ -8,7 +8,9 @@
 
 #include <hawser/address.hpp>
 
+#include "os/clock.hpp"
 #include "os/lock.hpp"
+#include "segment/handout.hpp"
 #include "segment/participant.hpp"
 #include "transport/shm/shm.hpp"
 
@@ -113,8 +115,66 @@ bool begins_as_mailbox(int fd) noexcept {
     return got && *got == sizeof magic && magic == segment::magic;
 }
 
+// How long a host may take to answer somebody who only looks. It is a matter of microseconds,
+// unless it is stopped.
+constexpr std::int64_t look_patience_ns = 1'000'000'000;
+constexpr std::int64_t list_patience_ns = 2'000'000'000; // all of a list together
+
+std::int64_t soon() {
+    return os::monotonic_ns() + look_patience_ns;
+}
+
+// What the file behind the descriptor is, with what is inside if it is a mailbox.
+void inspect_open(mailbox_info& info, int fd, const os::file_status& file) {
+    info.file_bytes = file.bytes;
+    info.memory_bytes = file.memory_bytes;
+    const auto shape = segment::read_geometry(fd, file);
+    if (!shape) {
+        info.state = begins_as_mailbox(fd) ? state_for(shape.why()) : mailbox_state::not_mailbox;
+        info.problem = shape.why().detail();
+        return;
+    }
+    const auto memory = segment::observe(fd, file, *shape);
+    if (!memory) {
+        info.state = mailbox_state::damaged;
+        info.problem = memory.why().describe();
+        return;
+    }
+    look_inside(info, fd, **memory);
+}
+
+// A mailbox with trust=none, as its host shows it. Whoever it is may be looked at.
+void inspect_handed_out(mailbox_info& info, std::int64_t until_ns) {
+    const auto fd = segment::fetch(info.path, {.also_uid = 0, .anybody = true},
+                                   os::access_kind::read_only, until_ns);
+    if (fd) {
+        if (const auto file = os::status_of(fd->get())) inspect_open(info, fd->get(), *file);
+        info.geometry.trust = trust_policy::none;
+        return;
+    }
+    switch (fd.why().code()) {
+    case errc::not_found:
+        info.state = mailbox_state::dead;
+        info.problem = "its host was killed; nobody can join any more.";
+        return;
+    case errc::permission:
+    case errc::timed_out:
+    case errc::no_space:
+        info.state = mailbox_state::unreadable;
+        break;
+    default:
+        break;
+    }
+    info.problem = fd.why().detail();
+}
+
+bool is_socket(const std::string& path) {
+    const auto seen = os::look_at(path);
+    return seen && seen->is_socket;
+}
+
 mailbox_info inspect_file(const std::string& name, const std::string& path,
-                          const os::file_status& file) {
+                          const os::file_status& file, std::int64_t until_ns) {
     mailbox_info info;
     info.address = address_of(name);
     info.path = path;
@@ -123,6 +183,10 @@ mailbox_info inspect_file(const std::string& name, const std::string& path,
     info.gid = file.gid;
     info.file_bytes = file.bytes;
     info.memory_bytes = file.memory_bytes;
+    if (!file.regular && is_socket(path)) {
+        inspect_handed_out(info, until_ns);
+        return info;
+    }
     if (!file.regular) {
         info.problem = "not a regular file: some other program's, or put there on purpose.";
         return info;
@@ -134,20 +198,8 @@ mailbox_info inspect_file(const std::string& name, const std::string& path,
             fd.is(errc::permission) ? "this user may not read it." : std::strerror(fd.why().sys());
         return info;
     }
-    const auto shape = segment::read_geometry(fd->get(), file);
-    if (!shape) {
-        info.state =
-            begins_as_mailbox(fd->get()) ? state_for(shape.why()) : mailbox_state::not_mailbox;
-        info.problem = shape.why().detail();
-        return info;
-    }
-    const auto memory = segment::observe(fd->get(), file, *shape);
-    if (!memory) {
-        info.state = mailbox_state::damaged;
-        info.problem = memory.why().describe();
-        return info;
-    }
-    look_inside(info, fd->get(), **memory);
+    inspect_open(info, fd->get(), file);
+    info.geometry.trust = trust_policy::all;
     return info;
 }
 
@@ -201,6 +253,42 @@ result<void> remove_healthy(const std::string& name, const std::string& path, re
     return {};
 }
 
+// The name of a mailbox with trust=none. Those who are in it have the memory, whatever becomes of
+// the name: so by force they are told.
+result<void> remove_handed_out(const std::string& name, const std::string& path, removal how) {
+    const bool force = how == removal::by_force;
+    const auto gone = segment::remove_handout(path, segment::whose_name::of_the_dead, soon());
+    if (!gone) return gone.why();
+    if (*gone) return {};
+    const auto fd =
+        segment::fetch(path, {.also_uid = 0, .anybody = true},
+                       force ? os::access_kind::read_write : os::access_kind::read_only, soon());
+    const auto file = fd ? os::status_of(fd->get()) : result<os::file_status>{fd.why()};
+    const auto shape =
+        file ? segment::read_geometry(fd->get(), *file) : result<segment::geometry>{file.why()};
+    if (!force && !shape) return shape.why();
+    if (shape) {
+        const auto memory =
+            segment::observe(fd->get(), *file, *shape,
+                             force ? os::access_kind::read_write : os::access_kind::read_only);
+        if (!memory) return memory.why();
+        if (!force) return in_use(name, fd->get(), **memory);
+        mark_removed(fd->get(), **memory);
+    }
+    const auto removed = segment::remove_handout(path, segment::whose_name::by_force, soon());
+    if (!removed) return removed.why();
+    if (*removed) return {};
+    return error{errc::not_found, "rm"}.because("somebody else removed it just now.");
+}
+
+// True if it is gone. What the dead left inside is repaired.
+result<bool> tidy(const mailbox_info& info, const std::string& name) {
+    if (!is_socket(info.path)) return segment::participant::tidy(name);
+    if (info.state == mailbox_state::dead)
+        return segment::remove_handout(info.path, segment::whose_name::of_the_dead, soon());
+    return segment::participant::tidy(name, trust_policy::none);
+}
+
 collected collect_one(const mailbox_info& info, const std::string& name, bool dry_run) {
     collected one{info.address, info.path, info.memory_bytes, false, {}};
     const auto dead_inside = std::ranges::any_of(
@@ -212,7 +300,7 @@ collected collect_one(const mailbox_info& info, const std::string& name, bool dr
         if (dry_run) {
             one.removed = info.state == mailbox_state::dead;
         } else {
-            const auto tidied = segment::participant::tidy(name);
+            const auto tidied = tidy(info, name);
             one.removed = tidied && *tidied;
             if (!tidied) one.reason = tidied.why().describe();
         }
@@ -244,13 +332,14 @@ result<std::vector<mailbox_info>> list_mailboxes() {
             " can't be read: " + std::strerror(files.why().sys()) + ". $HAWSER_DIR sets another.");
     std::ranges::sort(*files);
     std::vector<mailbox_info> all;
+    const std::int64_t give_up_ns = os::monotonic_ns() + list_patience_ns;
     for (const auto& file : *files) {
         const std::string name = mailbox_name(file);
         if (name.empty()) continue;
         const std::string path = segment::directory() + "/" + file;
         // It may be gone by now: then it is no part of the list.
         if (const auto status = os::status_of(path))
-            all.push_back(inspect_file(name, path, *status));
+            all.push_back(inspect_file(name, path, *status, std::min(soon(), give_up_ns)));
     }
     return all;
 }
@@ -258,6 +347,7 @@ result<std::vector<mailbox_info>> list_mailboxes() {
 result<std::vector<collected>> collect_garbage(bool dry_run) {
     auto all = list_mailboxes();
     if (!all) return all.why();
+    if (!dry_run) segment::remove_unnamed_handouts(segment::directory());
     std::vector<collected> report;
     for (const auto& info : *all)
         report.push_back(collect_one(info, address::parse(info.address).value().rest, dry_run));
@@ -279,7 +369,7 @@ result<mailbox_info> inspect(const address& where) {
             status.is(errc::not_found)
                 ? "there is no such mailbox. hawser ls shows those there are."
                 : std::strerror(status.why().sys()));
-    return inspect_file(where.rest, *path, *status);
+    return inspect_file(where.rest, *path, *status, soon());
 }
 
 result<void> remove(const address& where, removal how) {
@@ -291,6 +381,7 @@ result<void> remove(const address& where, removal how) {
         return error{status.why().code(), "rm", status.why().sys()}.because(
             "there is no such mailbox. hawser ls shows those there are.");
     const auto removed = [&]() -> result<void> {
+        if (is_socket(*path)) return remove_handed_out(name, *path, how);
         const auto fd = os::fork_guard::of(
             [&] { return os::open_existing(*path, os::access_kind::read_write); });
         const auto shape =
