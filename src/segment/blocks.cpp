@@ -117,13 +117,14 @@ result<bool> participant::attach_block(hand_entry& entry, std::uint32_t block_cl
     if (auto ready = ready_class(block_class); !ready) return ready.why();
     const auto blocks = pool(block_class);
     if (blocks.words == nullptr) return false; // a peer has taken its mark back
+    // STEP(block.claim), of one that has memory if there is one
     auto got = sync::claim(blocks, searches_[block_class], true, entry.chunk);
     if (!got.found) {
         got = sync::claim(blocks, searches_[block_class], false, entry.chunk);
         if (!got.found) return false;
         const auto backed = back_block(blocks, got, block_class, entry.chunk);
         if (!backed || !*backed) {
-            sync::free_block(blocks, got.block, entry.chunk);
+            sync::free_block(blocks, got.block, entry.chunk); // STEP(block.refuse)
             if (!backed) return backed.why();
             return false;
         }
@@ -136,11 +137,12 @@ result<bool> participant::attach_block(hand_entry& entry, std::uint32_t block_cl
 result<bool> participant::back_block(const sync::pool_memory<atomic>& blocks,
                                      const sync::claimed& block, std::uint32_t block_class,
                                      std::uint32_t chunk) noexcept {
-    if (!within_budget(chunk)) return false;
+    if (!within_budget(chunk)) return false; // STEP(back.sum)
     const segment::block_class& of = memory_->plan().classes[block_class];
     const std::uint64_t at = of.data_at + block.block * of.block_bytes;
+    // STEP(back.allocate)
     if (auto done = os::allocate(fd(), at, of.block_bytes); !done) return is_full(done.why());
-    sync::set_backed(blocks, block.block, chunk, true);
+    sync::set_backed(blocks, block.block, chunk, true); // STEP(back.mark)
     return true;
 }
 
@@ -153,11 +155,11 @@ bool participant::within_budget(std::uint32_t chunk) noexcept {
         const auto blocks = pool(k);
         // Each block once: a free one that others put back at once must not keep us here.
         for (std::uint32_t i = 0; i < blocks.count && in_use > allowed; ++i) {
-            if (!sync::try_claim(blocks, i, true, chunk)) continue;
+            if (!sync::try_claim(blocks, i, true, chunk)) continue; // STEP(trim.claim)
             // The word first: a block that says it has memory must have it, also if we die here.
-            sync::set_backed(blocks, i, chunk, false);
-            give_back(k, i);
-            sync::free_block(blocks, i, chunk);
+            sync::set_backed(blocks, i, chunk, false); // STEP(trim.unmark)
+            give_back(k, i);                           // STEP(trim.punch)
+            sync::free_block(blocks, i, chunk);        // STEP(trim.free)
             in_use -= memory_->plan().classes[k].block_bytes;
         }
     }

@@ -52,14 +52,15 @@ result<participant*> participant::join(const std::string& name, const options& w
         const auto drop = [](participant* unjoined) { delete unjoined; };
         std::unique_ptr<participant, decltype(drop)> self(
             new participant(std::move(*segment), *path, role), drop);
+        // STEP(enter.slot)
         if (const auto taken = self->take_slot(); !taken)
             return taken.why().detail().empty() ? explain_open(taken.why(), name) : taken.why();
-        if (created) {
+        if (created) { // STEP(enter.publish)
             const auto named = publish(self->fd(), *self->memory_, *path);
             if (!named && (must_be_new || !named.is(errc::already_exists))) return named.why();
             if (!named) continue; // another was quicker: join that one
         }
-        leave_door(self->fd());
+        leave_door(self->fd()); // STEP(enter.leave)
         return self.release();
     }
     return made_and_removed();
@@ -102,6 +103,7 @@ result<bool> participant::try_all_slots() {
 // Takes the slot's lock and makes the slot this end point's own. False if somebody has it, or if it
 // has messages that only a receiver can take over.
 result<bool> participant::try_slot(std::uint32_t slot) {
+    // STEP(join.lock)
     auto locked = os::try_lock(fd(), lock_base + slot, os::lock_kind::exclusive);
     if (!locked || !*locked) return locked;
     if (auto prepared = prepare(slot); !prepared) {
@@ -110,14 +112,14 @@ result<bool> participant::try_slot(std::uint32_t slot) {
     }
     participant_record& record = memory_->record(slot);
     if (had_owner(state_of(record))) {
-        repair(slot);
+        repair(slot); // STEP(join.repair)
         if (role_ != slot_state::receiver && memory_->held_by(slot) != 0) {
-            leave_as_orphaned(slot);
+            leave_as_orphaned(slot); // STEP(join.orphan)
             notify_everyone();
             return false;
         }
     }
-    if (!read_hand(slot)) {
+    if (!read_hand(slot)) { // STEP(join.hand)
         unlock(slot);
         return error{errc::corrupt, "open"}.because(
             "the hand of a free participant slot makes no sense: some process has written where it "
@@ -128,7 +130,7 @@ result<bool> participant::try_slot(std::uint32_t slot) {
     orphans_seen_ = head.orphans.load() - 1; // so that the first look finds something new
     for (std::size_t i = 0; i < counters; ++i) counted_[i] = record.counters[i].load();
     write_identity(record);
-    record.state.store(static_cast<std::uint32_t>(role_));
+    record.state.store(static_cast<std::uint32_t>(role_)); // STEP(join.live)
     if (role_ == slot_state::sender) head.sender_joins.fetch_add(1);
     head.membership.fetch_add(1);
     return true;
@@ -348,11 +350,12 @@ void participant::release(std::uint64_t ticket) noexcept {
         release_adopted(*from, static_cast<std::uint32_t>(ticket & hand_bits));
     } else {
         const auto hand = static_cast<std::uint32_t>(ticket);
-        // Spare first, block after: a chunk that is a message always has its payload.
+        // STEP(release.spare) first, the block after: a chunk that is a message always has its
+        // payload.
         memory_->record(slot_).hand[hand].store(
             sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),
             std::memory_order_release); // SYNC(hand)
-        return_spare(hand);
+        return_spare(hand);             // STEP(release.free)
     }
     came_back();
 }

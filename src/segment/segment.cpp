@@ -126,6 +126,7 @@ result<bool> enter_door(int fd) noexcept {
 // nullopt-like: an opened segment without memory means "gone meanwhile, try again".
 result<opened> open_existing(const std::string& path, const std::string& name,
                              const options& wanted) {
+    // STEP(open.file)
     auto fd =
         os::fork_guard::of([&] { return os::open_existing(path, os::access_kind::read_write); });
     if (!fd) return fd.why();
@@ -134,7 +135,7 @@ result<opened> open_existing(const std::string& path, const std::string& name,
     if (!file->regular) return corrupt("something that is not a mailbox has the name.");
     const auto shape = read_geometry(fd->get(), *file);
     if (!shape) return shape.why();
-    const auto entered = enter_door(fd->get());
+    const auto entered = enter_door(fd->get()); // STEP(open.door)
     if (!entered) return entered.why();
     if (!*entered)
         return error{errc::timed_out, "open"}.because(
@@ -144,7 +145,7 @@ result<opened> open_existing(const std::string& path, const std::string& name,
     file = os::status_of(fd->get());
     if (!file) return file.why();
     opened found;
-    if (file->links == 0) return found;
+    if (file->links == 0) return found; // STEP(open.linked)
     if (const auto fits = shape->satisfies(wanted, name); !fits) return fits.why();
     const auto plan = layout::of(*shape);
     if (!plan || plan->total_bytes != file->bytes)
@@ -174,6 +175,7 @@ result<void> allocate_common(int fd, const geometry& shape, const layout& plan) 
 
 // A file without a name, in the mailbox directory.
 result<os::fork_guard> make_file() {
+    // STEP(create.file)
     auto fd = os::fork_guard::of([] { return os::make_unnamed(directory()); });
     if (fd) return fd;
     const error& why = fd.why();
@@ -538,17 +540,19 @@ bool shut_door(int fd, std::int64_t give_up_after_ns) noexcept {
 namespace {
 
 bool try_remove(int fd, const shared_memory& memory, const std::string& path) noexcept {
-    if (!shut_door(fd, moment_ns)) return false;
+    if (!shut_door(fd, moment_ns)) return false; // STEP(remove.door)
+    // STEP(remove.locks), STEP(remove.queue)
     bool unused = !inhabited(fd, memory) && memory.depth() == 0;
-    // A slot that is not free may hold messages, also such as only its repair will show.
+    // STEP(remove.slots): one that is not free may hold messages, also such as only its repair will
+    // show.
     for (std::uint32_t slot = 0; unused && slot < memory.slots_used(); ++slot) {
         const auto state = static_cast<slot_state>(memory.record(slot).state.load());
         unused = state == slot_state::free || state == slot_state::unused;
     }
-    const auto named = os::status_of(path);
+    const auto named = os::status_of(path); // STEP(remove.name)
     unused = unused && named && named->same_file_as(memory.file());
-    const bool removed = unused && os::remove_name(path).has_value();
-    leave_door(fd);
+    const bool removed = unused && os::remove_name(path).has_value(); // STEP(remove.unlink)
+    leave_door(fd);                                                   // STEP(remove.leave)
     return removed;
 }
 

@@ -54,16 +54,17 @@ namespace event_detail {
 template <typename Word, typename Parker>
 notified notify(Word& word, Parker&& parker, int count) noexcept {
     // The new generation sends back whoever is between arming and sleeping.
-    const std::uint32_t seen = word.fetch_add(event_generation);
+    const std::uint32_t seen = word.fetch_add(event_generation); // STEP(event.raise)
     const std::uint32_t raised = seen + event_generation;
     notified did;
     did.ring = (seen & event_bell) != 0;
     did.woke = (seen & event_sleepers) != 0;
-    if (did.ring) parker.ring();
+    if (did.ring) parker.ring(); // STEP(event.ring)
     std::uint32_t over = did.ring ? event_bell : 0;
     constexpr int everyone = 0x7fff'ffff;
+    // STEP(event.wake)
     if (did.woke && (parker.wake(word, count) == 0 || count == everyone)) over |= event_sleepers;
-    // Only if nobody armed meanwhile: whoever did has changed the value.
+    // STEP(event.clear): only if nobody armed meanwhile; whoever did has changed the value.
     std::uint32_t expected = raised;
     if (over != 0) word.compare_exchange_strong(expected, raised & ~over);
     return did;
@@ -74,6 +75,7 @@ notified notify(Word& word, Parker&& parker, int count) noexcept {
 // To be called after each commit. Wakes one sleeper, if there is one.
 template <typename Word, typename Parker>
 notified notify_one(Word& word, Parker&& parker) noexcept {
+    // STEP(notify.check)
     if ((word.load() & (event_sleepers | event_bell)) == 0) [[likely]]
         return {};
     return event_detail::notify(word, parker, 1);

@@ -158,20 +158,21 @@ bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& sel
     const bool sending = what.kind == intent_kind::send;
     // SYNC(intent): release, in this order, so that repair() sees a position at least as old as the
     // word
-    self.intent_position->store(at.position, std::memory_order_release);
+    self.intent_position->store(at.position, std::memory_order_release); // STEP(ring.position)
     self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
-                       std::memory_order_release); // SYNC(intent)
-    const bool noted = note(lane, seen, at.position, self.owner, left);
+                       std::memory_order_release); // SYNC(intent) STEP(ring.intent)
+    const bool noted = note(lane, seen, at.position, self.owner, left); // STEP(ring.note)
     if (what.sequence != nullptr)
         what.sequence->store(at.position, std::memory_order_relaxed); // RELAXED(chunk): ours so far
     const slot_word mine{sending ? seen.turn : seen.turn + 1, what.give, self.owner, sending};
+    // STEP(ring.commit)
     const bool done = noted && lane.slots[at.index].word.compare_exchange_strong(raw, mine.pack());
     if (done) {
         const hold kind = what.kind == intent_kind::receive ? hold::message : hold::spare;
         self.hand[what.hand].store(hand_word{seen.chunk, kind}.pack(),
-                                   std::memory_order_release); // SYNC(hand)
+                                   std::memory_order_release); // SYNC(hand) STEP(ring.keep)
     }
-    self.intent->store(0, std::memory_order_release); // SYNC(intent)
+    self.intent->store(0, std::memory_order_release); // SYNC(intent) STEP(ring.clear)
     return done;
 }
 
@@ -187,7 +188,7 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
     budget left{lane_budget(lane.capacity)};
     std::uint64_t jumped_to = ~std::uint64_t{0};
     while (left.spend()) {
-        const std::uint64_t raw = lane.slots[at.index].word.load();
+        const std::uint64_t raw = lane.slots[at.index].word.load(); // STEP(walk.look)
         const slot_word seen = slot_word::unpack(raw);
         if (seen.chunk >= lane.chunks || seen.owner > lane.participants)
             return {ring_outcome::corrupt, 0, at.position};
@@ -258,12 +259,13 @@ bool happened(const lane_memory<Atomic>& lane, const intent_word& intent, std::u
               std::uint32_t owner) noexcept {
     cursor at;
     at.jump(position, lane.capacity);
+    // STEP(verdict.slot)
     const slot_word seen = slot_word::unpack(lane.slots[at.index].word.load());
     const bool sent = intent.kind == intent_kind::send;
     const auto turn = static_cast<std::uint32_t>(at.turn) + (sent ? 0U : 1U);
     if (seen.owner == owner && seen.turn == turn && seen.full == sent) return true;
     Atomic<std::uint64_t>* evidence = sent ? lane.committed : lane.taken;
-    // SYNC(evidence): acquire
+    // STEP(verdict.evidence), SYNC(evidence): acquire
     return lane.evidence(evidence, owner).load(std::memory_order_acquire) > position;
 }
 
@@ -273,7 +275,7 @@ bool happened(const lane_memory<Atomic>& lane, const intent_word& intent, std::u
 // is cleared then, too.
 template <template <typename> class Atomic, typename LaneOf>
 bool repair(const participant_memory<Atomic>& dead, LaneOf&& lane_of) noexcept {
-    // SYNC(intent): acquire, the word before the position
+    // STEP(repair.intent), SYNC(intent): acquire, the word before the position
     const auto intent = intent_word::unpack(dead.intent->load(std::memory_order_acquire));
     if (intent.kind == intent_kind::none) return true;
     const std::uint64_t position =
@@ -287,10 +289,10 @@ bool repair(const participant_memory<Atomic>& dead, LaneOf&& lane_of) noexcept {
         if (hand_word::unpack(entry.load(std::memory_order_acquire)).chunk != intent.chunk) {
             const hold kind = intent.kind == intent_kind::receive ? hold::message : hold::spare;
             entry.store(hand_word{intent.chunk, kind}.pack(),
-                        std::memory_order_release); // SYNC(hand)
+                        std::memory_order_release); // SYNC(hand) STEP(repair.keep)
         }
     }
-    dead.intent->store(0, std::memory_order_release); // SYNC(intent)
+    dead.intent->store(0, std::memory_order_release); // SYNC(intent) STEP(repair.clear)
     return sane;
 }
 

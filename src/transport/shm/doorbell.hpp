@@ -39,16 +39,17 @@ class doorbell {
               Available&& available) {
         if (!bell_) return;
         if (rung_ && available()) return;
-        const auto heard = bell_->quiet();
-        if (heard.departed || heard.reminded) self.census();
+        const auto heard = bell_->quiet();                   // STEP(bell.quiet)
+        if (heard.departed || heard.reminded) self.census(); // STEP(bell.census)
         // The kernel tells of a closed file a moment before it gives back the locks: look again.
         constexpr std::int64_t shortly_ns = 2'000'000;
-        if (heard.departed) bell_->remind_after_ns(shortly_ns);
+        if (heard.departed) bell_->remind_after_ns(shortly_ns); // STEP(bell.remind)
         rung_ = false;
         bool armed = true;
+        // STEP(bell.arm)
         for (auto* event : events) armed = sync::arm(*event, sync::event_bell) && armed;
-        if (armed && !available()) return;
-        bell_->ring_self();
+        if (armed && !available()) return; // STEP(bell.look)
+        bell_->ring_self();                // STEP(bell.self)
         rung_ = true;
     }
 

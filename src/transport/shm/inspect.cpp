@@ -248,8 +248,8 @@ result<void> remove_healthy(const std::string& name, const std::string& path, re
     const auto named = os::status_of(path);
     if (!named || !named->same_file_as(file))
         return error{errc::not_found, "rm"}.because("somebody else removed it just now.");
-    if (auto gone = os::remove_name(path); !gone) return gone;
-    mark_removed(fd, **memory);
+    if (auto gone = os::remove_name(path); !gone) return gone; // STEP(force.unlink)
+    mark_removed(fd, **memory);                                // STEP(force.tell)
     return {};
 }
 

@@ -70,18 +70,18 @@ waited wait_on(segment::participant& self, segment::atomic<std::uint32_t>& event
         if (mode == wait_mode::spin) {
             if (attempt(look::thorough)) return waited::finished;
         } else {
-            const auto armed = sync::arm(event, sync::event_sleepers);
-            if (attempt(look::quick)) return finish();
+            const auto armed = sync::arm(event, sync::event_sleepers); // STEP(wait.arm)
+            if (attempt(look::quick)) return finish();                 // STEP(wait.look)
             now_ns = os::monotonic_ns();
             const std::int64_t sleep_ns = std::min(segment::slice_ns, until.at_ns() - now_ns);
             if (armed && sleep_ns > 0) {
-                const auto outcome = self.sleep(event, *armed, sleep_ns);
+                const auto outcome = self.sleep(event, *armed, sleep_ns); // STEP(wait.sleep)
                 const bool looked_for = outcome == os::futex_outcome::timed_out;
                 if (attempt(looked_for ? look::thorough : look::quick)) return finish();
                 if (outcome == os::futex_outcome::interrupted) return waited::interrupted;
             }
         }
-        self.census_if_due();
+        self.census_if_due(); // STEP(wait.census)
         if (os::monotonic_ns() >= until.at_ns()) {
             if (attempt(look::thorough)) return waited::finished;
             spinner.learn(os::monotonic_ns() - start_ns);
