@@ -53,6 +53,9 @@ std::string count_hands(int fd, const shared_memory& memory, census& found) {
     for (std::uint32_t slot = 0; slot < memory.slots_used(); ++slot) {
         const auto& record = memory.record(slot);
         const auto state = static_cast<segment::slot_state>(record.state.load());
+        // One that comes before others in use may itself never have had an owner to the end:
+        // whoever took it first was killed before it gave it its hand.
+        if (state == segment::slot_state::unused) continue;
         const std::string where = "slot " + std::to_string(slot);
         const bool owned =
             state == segment::slot_state::sender || state == segment::slot_state::receiver;
@@ -71,7 +74,10 @@ std::string count_hands(int fd, const shared_memory& memory, census& found) {
 bool begun(const shared_memory& memory, std::uint32_t chunk) {
     const std::uint32_t ring_chunks = memory.plan().lanes * memory.shape().capacity;
     if (chunk < ring_chunks) return memory.lane_ready(chunk / memory.shape().capacity);
-    return (chunk - ring_chunks) / memory.shape().loans < memory.slots_used();
+    const std::uint32_t slot = (chunk - ring_chunks) / memory.shape().loans;
+    return slot < memory.slots_used() &&
+           memory.record(slot).state.load() !=
+               static_cast<std::uint32_t>(segment::slot_state::unused);
 }
 
 std::string check_blocks(const shared_memory& memory, const census& found) {
