@@ -1,5 +1,6 @@
 #include <poll.h>
 
+#include "segment/access_bound.hpp"
 #include "transport/shm/ends.hpp"
 
 namespace hawser::shm {
@@ -157,7 +158,7 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
         if (how != waited::finished) return not_in_time("send", how, until);
     }
     if (failed) return *failed;
-    if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
+    if (found.bytes.size() != size) return was_removed("send");
     return true;
 }
 
@@ -210,14 +211,13 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size, 
     }
     if (done.outcome == ring_outcome::done) return committed(size, drops, done);
     if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
-    return admit(*self_, poisoned_, "send").why(); // removed
+    return was_removed("send");
 }
 
 // full=drop_oldest: takes the oldest message away and tries again. Others may be quicker with the
 // slot, but whoever was has stored a message of its own; so this ends.
 result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uint64_t drops,
                                   deadline until) {
-    constexpr std::uint32_t tries_at_once = 64; // of a call that must not wait
     constexpr std::uint32_t tries_between_checks = 16;
     for (std::uint32_t tries = 1;; ++tries) {
         const dropped made_way = drop_oldest();
@@ -228,7 +228,7 @@ result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uin
         if (made_way == dropped::no_spare) return no_spare("send");
         if (tries % tries_between_checks != 0) continue;
         if (const auto may = admit(*self_, poisoned_, "send"); !may) return may.why();
-        if (until.is_now() ? tries >= tries_at_once : is_over(until))
+        if (until.is_now() ? tries >= segment::tries_at_once : is_over(until))
             return error{late(until), "send"};
     }
 }

@@ -45,13 +45,17 @@ result<void> admit(const segment::participant& self, bool poisoned,
             "this end point was opened before fork, and belongs to the parent. Open one in the "
             "child.");
     if (self.removed()) [[unlikely]]
-        return error{errc::closed, operation}.because(
-            "the mailbox was removed by force. Open it again to start a new one.");
+        return was_removed(operation);
     if (poisoned) [[unlikely]]
         return error{errc::corrupt, operation}.because(
             "the shared state broke an invariant before; this end point does not trust it any "
             "more.");
     return {};
+}
+
+error was_removed(const char* operation) noexcept {
+    return error{errc::closed, operation}.because(
+        "the mailbox was removed by force. Open it again to start a new one.");
 }
 
 error poison(bool& poisoned, const char* operation) noexcept {

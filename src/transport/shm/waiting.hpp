@@ -15,6 +15,7 @@
 
 #include "os/clock.hpp"
 #include "os/process.hpp"
+#include "segment/access_bound.hpp"
 #include "segment/participant.hpp"
 #include "sync/spinner.hpp"
 
@@ -28,7 +29,6 @@ enum class look : std::uint8_t { quick, thorough };
 
 namespace waiting_detail {
 
-inline constexpr int tries_per_clock = 32;
 inline constexpr std::int64_t polite_after_ns = 2'000;
 
 // Spins until the attempt succeeds (true) or until until_ns. Yields after a while: whom we wait for
@@ -39,7 +39,8 @@ bool spin_until(const segment::participant& self, std::int64_t until_ns,
     const std::int64_t start_ns = os::monotonic_ns();
     for (std::int64_t now_ns = start_ns; now_ns < until_ns; now_ns = os::monotonic_ns()) {
         const std::uint32_t censuses = self.censuses();
-        for (int i = 0; i < tries_per_clock && self.censuses() == censuses; ++i) {
+        for (std::uint64_t i = 0; i < segment::tries_per_clock && self.censuses() == censuses;
+             ++i) {
             if (attempt(look::quick)) return true;
             sync::cpu_relax();
         }
