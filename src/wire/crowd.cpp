@@ -16,6 +16,10 @@ bool ends_connection(errc code) noexcept {
 
 constexpr unsigned buffered_in_a_row = 32;
 
+// What one look takes from the kernel at most. Peers that always have something, and never a whole
+// message, would keep a call from its deadline.
+constexpr unsigned most_looks = 256;
+
 // How often a call that sleeps looks whether a connection that had to wait can be taken now.
 constexpr std::int64_t look_again_ns = 100'000'000;
 
@@ -70,8 +74,12 @@ result<void> crowd::read_ready(received& into, const selection& which) {
     result<void> refused = paused_ ? accept_all() : result<void>{};
     watch_the_unwatched();
     token member = listening;
-    while (polled_.next_ready(member)) {
+    bool asked = false;
+    for (unsigned looks = 0; looks < most_looks && polled_.next_ready(member); ++looks) {
         if (member == listening) {
+            // Ready again when all others had their turn: those who connect are gone at once.
+            if (asked) break;
+            asked = true;
             refused = accept_all();
             if (!refused && !paused_) return refused;
             continue;

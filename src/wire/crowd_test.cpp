@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -194,6 +195,19 @@ TEST_F(crowd_on_a_socket, without_any_connection_each_call_says_that_none_can_be
     EXPECT_EQ(next(), "no_space");
     accept_fails_ = false;
     EXPECT_EQ(next(), "one");
+}
+
+// Whoever connects and is gone before it is accepted, again and again, keeps the door ready and has
+// nobody come in: each look ends all the same.
+TEST(crowd_at_a_door, who_only_knocks_keeps_nobody) {
+    const int always_ready = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    std::unique_ptr<reader> in = crowd::make(always_ready, [] {
+                                     return error{errc::would_block, "receive"};
+                                 }).value();
+    received got;
+    EXPECT_TRUE(in->try_read(got, {}).is(errc::would_block));
+    in.reset();
+    ::close(always_ready);
 }
 
 } // namespace

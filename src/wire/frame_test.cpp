@@ -6,6 +6,7 @@
 #include <deque>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -326,6 +327,26 @@ TEST(frame, priorities_and_types_are_refused) {
     frame_writer out{pair.writing()};
     EXPECT_TRUE(out.try_write({}, {1, 0, {}}).is(errc::unsupported));
     EXPECT_TRUE(out.try_write({}, {0, 1, {}}).is(errc::unsupported));
+}
+
+// A peer that sends nothing but void frames, as fast as it can: each look ends all the same.
+TEST(frame, void_frames_without_end_keep_nobody) {
+    pair_of_sockets pair;
+    std::vector<std::byte> voids;
+    while (voids.size() < 100'000)
+        for (const std::byte one : text_bytes(std::string_view("hw\x01\0\0\0\0\0\x03", 9)))
+            voids.push_back(one);
+    std::thread writer([&voids, fd = pair.writing_fd()] {
+        while (::send(fd, voids.data(), voids.size(), MSG_NOSIGNAL) > 0) {
+        }
+    });
+    {
+        auto in = reader_of(pair);
+        received got;
+        for (int looks = 0; looks < 20; ++looks)
+            EXPECT_TRUE(in.try_read(got, {}).is(errc::would_block));
+    }
+    writer.join();
 }
 
 } // namespace
