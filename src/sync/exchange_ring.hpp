@@ -7,7 +7,7 @@
 // Design. A lane is a ring of slots. Every slot always has a chunk and every participant always has
 // spare ones in its hand; an operation swaps the two with one CAS on the slot's word, which names
 // the new owner of the slot's stamp. So there is no free list and no moment in which a chunk
-// belongs to nobody. docs/design/mailbox-protocol.md gives the protocol and why each step is where
+// belongs to nobody. docs/design/exchange-ring.md gives the protocol and why each step is where
 // it is; tests/model/exchange_ring.pml checks it. The protocol is hawser's own.
 //
 // - Blocks, allocates, system calls: never. A try_ that loses to others goes on at the next
