@@ -29,7 +29,7 @@ void participant::census_if_due() noexcept {
     auto& last_ns = memory_->head().census_ns;
     std::int64_t seen_ns = last_ns.load();
     // A stamp from the future is nonsense that must not keep the dead unburied.
-    if (seen_ns <= now_ns && now_ns - seen_ns < census_interval_ns) return;
+    if (seen_ns <= now_ns && seen_ns > now_ns - census_interval_ns) return;
     if (last_ns.compare_exchange_strong(seen_ns, now_ns)) census();
 }
 
