@@ -41,14 +41,19 @@ error path_failure(const char* operation, int sys) noexcept {
     return failure(operation, sys);
 }
 
-// A name beside path that no other process takes.
+// A name beside path that no other process takes. It says its last name, too, as far as that fits:
+// a record of the one leads to the other (made.hpp).
 std::string name_beside(const std::string& path) {
+    constexpr std::size_t longest_name = 255;
     const std::size_t slash = path.rfind('/');
     const std::string parent = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+    const std::string last = slash == std::string::npos ? path : path.substr(slash + 1);
     std::array<char, 80> name{};
-    std::snprintf(name.data(), name.size(), ".hawser-fifo.%d-%d-%llx", ::getpid(), ::gettid(),
-                  static_cast<unsigned long long>(monotonic_ns()));
-    return parent + name.data();
+    std::snprintf(name.data(), name.size(), "%s%d-%d-%llx", made_beside_prefix, ::getpid(),
+                  ::gettid(), static_cast<unsigned long long>(monotonic_ns()));
+    std::string beside = name.data();
+    if (beside.size() + 1 + last.size() <= longest_name) beside += made_beside_mark + last;
+    return parent + beside;
 }
 
 // For a look or a change: neither reads nor writes, and wakes nobody.

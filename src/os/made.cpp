@@ -97,9 +97,20 @@ result<std::uint32_t> read_record(const std::string& record, made_object& into) 
     return file->uid;
 }
 
+// The last name of an object whose record has its first one; empty if it says none.
+std::string last_name_of(const std::string& path) {
+    const std::size_t name = path.rfind('/') + 1;
+    const std::size_t mark = path.find(made_beside_mark, name);
+    if (path.compare(name, std::strlen(made_beside_prefix), made_beside_prefix) != 0) return {};
+    return mark == std::string::npos ? std::string{} : path.substr(0, name) + path.substr(mark + 1);
+}
+
 // Looks at the object itself. False if the record's owner has no say about it.
 bool look_at_object(made_object& one, std::uint32_t record_uid) {
     struct stat raw {};
+    // Renamed, and its maker was killed before it noted that.
+    const std::string last = last_name_of(one.path);
+    if (!last.empty() && ::lstat(last.c_str(), &raw) == 0 && is(raw, one.key)) one.path = last;
     one.stale = ::lstat(one.path.c_str(), &raw) != 0 ? is_missing(errno) : !is(raw, one.key);
     if (one.stale) return true;
     if (raw.st_ino != one.key.inode) return false; // it can't be looked at: nothing is known

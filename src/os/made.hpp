@@ -29,6 +29,12 @@ namespace hawser::os {
 // What the names of all records begin with.
 inline constexpr const char* made_prefix = "hawser-made.";
 
+// An object that gets its last name only when it is finished is first called
+// `.hawser-fifo.UNIQUE,LAST`. A record of the first name speaks of the last one, too, so a process
+// that is killed between renaming and noting again leaves nothing that is nobody's.
+inline constexpr const char* made_beside_prefix = ".hawser-fifo.";
+inline constexpr char made_beside_mark = ',';
+
 // Call it after the object was made. The directory is the mailbox directory; a path that is not
 // absolute counts from the current directory. Keep the key for forget_made().
 // Errors: not_found (no such object) · invalid_argument (neither FIFO nor socket) · permission ·

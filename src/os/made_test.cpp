@@ -203,6 +203,35 @@ TEST_F(Made, ARemovedObjectGoesWithItsRecord) {
     EXPECT_TRUE(remove_made(records_, all[0]).value()) << "gone is gone, whoever did it";
 }
 
+// Its maker was killed between renaming it and noting its last name.
+TEST_F(Made, ARecordOfTheFirstNameLeadsToTheLastOne) {
+    const std::string first = fifo(".hawser-fifo.7-7-1,last, with a mark");
+    const file_key key = note_made(records_, first).value();
+    const std::string last = place_ + "/last, with a mark";
+    ASSERT_EQ(::rename(first.c_str(), last.c_str()), 0);
+    const auto all = listed();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].path, last);
+    EXPECT_FALSE(all[0].stale);
+    EXPECT_TRUE(remove_made(records_, all[0]).value());
+    EXPECT_TRUE(status_of(last).is(errc::not_found));
+    EXPECT_TRUE(status_of(record_of(key)).is(errc::not_found));
+}
+
+TEST_F(Made, TheLastNameOfARecordMayBeAnotherObjects) {
+    const std::string first = fifo(".hawser-fifo.7-7-2,taken");
+    const std::string taken = fifo("taken");
+    ASSERT_TRUE(note_made(records_, first));
+    auto all = listed();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].path, first) << "not renamed yet";
+    ASSERT_EQ(::unlink(first.c_str()), 0);
+    all = listed();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_TRUE(all[0].stale);
+    EXPECT_TRUE(status_of(taken)) << "a stranger's";
+}
+
 TEST_F(Made, NonsenseIsNoRecord) {
     const std::string path = fifo("one");
     const file_status file = status_of(path).value();
