@@ -55,7 +55,8 @@ struct parts {
     // The dead: what they were doing, what they hold, their blocks; of each slot twice.
     [[nodiscard]] constexpr std::uint64_t census() const noexcept {
         const std::uint64_t repair = 32 + 8 * loans + classes + 3 * blocks;
-        return 2 * (1 + slots * repair + notify_all());
+        const std::uint64_t name = 2 + notify_all();
+        return name + 2 * (1 + slots * repair + notify_all());
     }
     // Each forged message of each adopted hand, until there is one to deliver.
     [[nodiscard]] constexpr std::uint64_t adopted() const noexcept {

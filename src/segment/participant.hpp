@@ -175,6 +175,7 @@ class participant final : public hawser::detail::lender {
 
     bool lock(std::uint32_t slot) const noexcept;
     void unlock(std::uint32_t slot) const noexcept;
+    void look_at_name() noexcept;
     void look_for_dead(std::initializer_list<slot_state> states) noexcept;
     struct waiting_message {
         std::uint32_t hand = 0;

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "os/lock.hpp"
 #include "support/child.hpp"
@@ -240,6 +241,16 @@ TEST_F(Participant, AHandIsAsLargeAsItIs) {
 }
 
 // --- the dead ----------------------------------------------------------------------------------
+
+TEST_F(Participant, IsToldWhenTheNameWentWithoutAWord) {
+    const member one = receiver();
+    const member other = sender();
+    ASSERT_EQ(::unlink((directory() + "/" + file_prefix + name_).c_str()), 0);
+    EXPECT_FALSE(one->removed());
+    one->census();
+    EXPECT_TRUE(one->removed());
+    EXPECT_TRUE(other->removed()) << "all are told";
+}
 
 class Dead : public Participant {
   protected:

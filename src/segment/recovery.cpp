@@ -37,8 +37,19 @@ void participant::census_if_due() noexcept {
 // ended, and by the time that it is gone, the messages of dead receivers are to be seen.
 void participant::census() noexcept {
     ++censuses_;
+    look_at_name();
     look_for_dead({slot_state::receiver, slot_state::orphaned});
     look_for_dead({slot_state::sender});
+}
+
+// A name that is gone without a word: whoever removed the mailbox by force was killed before it
+// told us, or the file was unlinked by hand. Nobody new can come, so nobody may wait for that.
+void participant::look_at_name() noexcept {
+    if (memory_->is_handed_out() || removed()) return; // such memory never has a name
+    const auto file = os::status_of(fd());
+    if (!file || file->links != 0) return;
+    memory_->head().life.store(static_cast<std::uint32_t>(life::removed)); // STEP(census.name)
+    notify_everyone();
 }
 
 void participant::look_for_dead(std::initializer_list<slot_state> states) noexcept {
@@ -55,6 +66,7 @@ void participant::look_for_dead(std::initializer_list<slot_state> states) noexce
         const bool ours = std::ranges::any_of(adoptions_, [slot](const auto& adopted) {
             return adopted->slot == slot && !adopted->over.load();
         });
+        // STEP(census.lock)
         if (!ours && lock(slot)) news = recover(slot) || news;
     }
     // Whoever waits may wait for what a dead one did, or for what it was going to do.
@@ -70,11 +82,11 @@ bool participant::recover(std::uint32_t slot) noexcept {
         unlock(slot);
         return false;
     }
-    repair(slot);
+    repair(slot); // STEP(census.repair)
     if (memory_->held_by(slot) == 0)
         set_free(slot);
     else if (role_ == slot_state::receiver)
-        adopt(slot);
+        adopt(slot); // STEP(census.adopt)
     else
         leave_as_orphaned(slot);
     return true;
@@ -103,9 +115,10 @@ void participant::settle_hand(std::uint32_t slot) noexcept {
         if (word.chunk >= memory_->plan().chunks) continue;
         const bool once = memory_->shape().delivery == delivery_policy::at_most_once;
         if (word.kind == sync::hold::message && once) {
+            // Counted first: one too many, should we die in between, but never one in silence.
+            count_in(record, counter::lost, 1); // STEP(settle.count), then STEP(settle.spare)
             record.hand[i].store(sync::hand_word{word.chunk, sync::hold::spare}.pack());
             word.kind = sync::hold::spare;
-            count_in(record, counter::lost, 1);
         }
         if (word.kind == sync::hold::spare) spare[spares++] = word.chunk;
     }
@@ -119,8 +132,8 @@ void participant::free_blocks_of(std::span<const std::uint32_t> chunks) noexcept
             const auto word = sync::block_word::unpack(blocks.words[i].load());
             if (!word.owned || std::ranges::find(chunks, word.chunk) == chunks.end()) continue;
             // Its claimer may have got memory for it and died before it said so.
-            if (!word.backed) give_back(k, i);
-            sync::free_block(blocks, i, word.chunk);
+            if (!word.backed) give_back(k, i);       // STEP(reclaim.punch)
+            sync::free_block(blocks, i, word.chunk); // STEP(reclaim.free)
         }
     }
 }
@@ -128,16 +141,17 @@ void participant::free_blocks_of(std::span<const std::uint32_t> chunks) noexcept
 void participant::set_free(std::uint32_t slot) noexcept {
     participant_record& record = memory_->record(slot);
     record.pid.store(0);
-    record.state.store(static_cast<std::uint32_t>(slot_state::free));
+    record.state.store(static_cast<std::uint32_t>(slot_state::free)); // STEP(leave.free)
     memory_->head().membership.fetch_add(1);
-    unlock(slot);
+    unlock(slot); // STEP(leave.unlock)
 }
 
 void participant::leave_as_orphaned(std::uint32_t slot) noexcept {
     header& head = memory_->head();
+    // STEP(orphan.state)
     memory_->record(slot).state.store(static_cast<std::uint32_t>(slot_state::orphaned));
-    unlock(slot);
-    // After the unlock, so that whoever sees the new number can take the lock.
+    unlock(slot); // STEP(orphan.unlock)
+    // STEP(orphan.tell) after the unlock, so that whoever sees the new number can take the lock.
     head.orphans.fetch_add(1);
     head.membership.fetch_add(1);
 }
@@ -157,7 +171,7 @@ void participant::adopt(std::uint32_t slot) noexcept {
     }
     if (adopted->undelivered == 0) return set_free(slot);
     adopted->unreleased.store(adopted->undelivered);
-    record.state.store(static_cast<std::uint32_t>(slot_state::receiver));
+    record.state.store(static_cast<std::uint32_t>(slot_state::receiver)); // STEP(adopt.state)
     write_identity(record);
     memory_->head().membership.fetch_add(1);
     adoptions_.push_back(std::move(adopted));

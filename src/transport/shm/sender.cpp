@@ -236,13 +236,16 @@ result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uin
 sender_end::dropped sender_end::drop_oldest() {
     const std::uint32_t hand = self_->claim_spare();
     if (hand == participant::no_hand) return dropped::no_spare;
+    // STEP(drop.count) first: one too many, should we die in between, but never one in silence.
+    self_->count(counter::dropped);
     const auto done = self_->exchange(lane_, oldest_, intent_kind::drop, hand);
     if (done.outcome != ring_outcome::done) {
+        constexpr std::uint64_t one_less = ~std::uint64_t{0};
+        self_->count(counter::dropped, one_less); // STEP(drop.uncount)
         self_->return_spare(hand);
         return dropped::nothing;
     }
     self_->drop_message(hand);
-    self_->count(counter::dropped);
     return dropped::one;
 }
 
