@@ -1,4 +1,4 @@
-/* Blocks of docs/design/mailbox-protocol.md: memory for large messages, its ownership carried by the one word {backed, owned, chunk}.
+/* Blocks of docs/design/block-pool.md: memory for large messages, its ownership carried by the one word {backed, owned, chunk}.
  *
  * MODELLED
  *   SENDERS senders (each MSGS large messages), one receiver, a ring of one slot, a hand of one chunk each, BLOCKS blocks of which
@@ -7,13 +7,16 @@
  *   committing. The receiver delivers or drops; it and the senders may trim: CAS {backed, FREE} -> {owned, m, not backed}, punch, FREE.
  *   Everybody may be killed before each step, CRASHES times in all. Reaper: the lock; the hand (the exchange that did happen); a
  *   message of the dead is delivered flagged (adoption); then the blocks that name a SPARE chunk of that hand: punch what is not marked
- *   as backed, FREE; give the lock back. mem[] is the real memory, which nobody can see.
+ *   as backed, FREE; give the lock back. mem[] is the real memory, which nobody can see. ONCE: at_most_once, no adoption. STOP: one
+ *   process is stopped at any moment and goes on when nobody else can do anything.
  * NOT MODELLED
  *   the exchange itself and how repair decides about it (exchange_ring.pml), a fallocate that fails (as a refusal), size classes.
  * CHECKED
  *   - never more than MAXB blocks with memory; nobody touches a block without memory (that would be SIGBUS on a full tmpfs)
  *   - a delivered message's block is the one it was committed with, names its chunk and has its payload: not freed or owned by another
  *   - a chunk that is given away as spare names no block
+ *   - no word names the reaped: when a slot is given up after a repair, no block names the spare chunk of its hand
+ *   - STOP, when only the stopped one could go on: its hand and its blocks are as they were, and no other sender waits
  *   - at the end, all repaired: each block is FREE or names a chunk that holds a message; a FREE block has memory iff it says so
  * RUN     tests/model/run block_pool, or
  *   spin -a -DCRASHES=2 block_pool.pml && gcc -O2 -DSAFETY -DCOLLAPSE -DNOREDUCE -o pan pan.c && ./pan -m100000
@@ -50,6 +53,23 @@ byte lock[P]; bit live[P];
 byte crashes = CRASHES, backed_now;
 bit started[P * MSGS + 1];
 
+#ifdef STOP
+byte stopped, stops = 1;                                /* the process under SIGSTOP, by its number */
+byte kept;                                              /* its blocks, as a sum */
+byte ended;                                             /* senders that have come to their end */
+#define RUNS     provided (stopped != _pid)
+#define ENDED    ended++
+#else
+#define RUNS
+#define ENDED    skip
+#endif
+#define me       _pid
+#ifdef F_TIMEOUT                                        /* who has not moved for long is taken for dead */
+#define DEAD(k)  (k < P && (lock[k] == 0 || stopped && lock[k] == stopped) && live[k])
+#else
+#define DEAD(k)  (k < P && lock[k] == 0 && live[k])
+#endif
+
 #define S(step)  if :: step :: crashes > 0 -> crashes--; goto dead fi
 #define FREE_(b) d_step { owned[b] = 0; named[b] = 0 }
 
@@ -71,7 +91,8 @@ inline punch(b) { if :: mem[b] -> mem[b] = 0; backed_now-- :: else fi }
 #else
 #define TRIM(x) \
   if :: (!owned[0] && backed[0]) -> b = 0 :: (!owned[1] && backed[1]) -> b = 1 fi; \
-  S(d_step { owned[b] = 1; named[b] = hc[x]; TRIM_MARK })
+  S(d_step { owned[b] = 1; named[b] = hc[x] }); \
+  S(TRIM_MARK)
 #endif
 #ifdef F_TRIM_PUNCH_FIRST
 #define TRIM_MARK skip
@@ -81,7 +102,7 @@ inline punch(b) { if :: mem[b] -> mem[b] = 0; backed_now-- :: else fi }
 #define TRIM_END(b) FREE_(b)
 #endif
 
-proctype Sender(byte x) {
+proctype Sender(byte x) RUNS {
   byte m = 0, b = NONE, n, j;
   do
   :: m < MSGS ->
@@ -97,7 +118,7 @@ proctype Sender(byte x) {
      fi;
 #else
      if
-     :: atomic { !owned[0] -> b = 0; S(d_step { owned[0] = 1; named[0] = hc[x] }) }
+     :: atomic { !owned[0] -> b = 0; S(d_step { owned[0] = 1; named[0] = hc[x] }) }      /* STEP(block.claim) */
      :: atomic { !owned[1] -> b = 1; S(d_step { owned[1] = 1; named[1] = hc[x] }) }
 #if BLOCKS > 2
      :: atomic { !owned[2] -> b = 2; S(d_step { owned[2] = 1; named[2] = hc[x] }) }
@@ -109,25 +130,25 @@ proctype Sender(byte x) {
      :: backed[b]
      :: !backed[b] ->
 #ifndef F_CHECK_BEFORE_CLAIM
-        n = 0; j = 0;
+        n = 0; j = 0;                                   /* STEP(back.sum) */
         do :: j < BLOCKS -> atomic { n = n + (backed[j] || owned[j]); j++ } :: else -> break od;
         j = 0;
 #endif
         atomic {
           if
-          :: n > MAXB -> n = 0; S(FREE_(b)); b = NONE; m++; goto next
+          :: n > MAXB -> n = 0; S(FREE_(b)); b = NONE; m++; goto next   /* STEP(block.refuse) */
           :: else -> n = 0
           fi;
 #ifdef F_MARK_BEFORE_ALLOCATE
           S(backed[b] = 1)
 #else
-          S(d_step { allocate(b) })
+          S(d_step { allocate(b) })                     /* STEP(back.allocate) */
 #endif
         };
 #ifdef F_MARK_BEFORE_ALLOCATE
         atomic { S(d_step { allocate(b) }) }
 #else
-        atomic { S(backed[b] = 1) }
+        atomic { S(backed[b] = 1) }                     /* STEP(back.mark) */
 #endif
      fi;
      /* fill */
@@ -140,20 +161,20 @@ proctype Sender(byte x) {
      fi;
      atomic { m++; b = NONE };
 next: skip
-  :: atomic { (!owned[0] && backed[0]) || (!owned[1] && backed[1]) -> TRIM(x) };
-     atomic { S(d_step { punch(b) });
+  :: atomic { (!owned[0] && backed[0]) || (!owned[1] && backed[1]) -> TRIM(x) };        /* STEP(trim.claim) STEP(trim.unmark) */
+     atomic { S(d_step { punch(b) });                   /* STEP(trim.punch) */
 #ifndef F_TRIM_UNOWNED
-              S(TRIM_END(b));
+              S(TRIM_END(b));                           /* STEP(trim.free) */
 #endif
               b = NONE }
   :: atomic { m == MSGS -> break }
   od;
   atomic { S(live[x] = 0) };
 dead:
-  atomic { lock[x] = 0; m = 0; b = 0; n = 0; j = 0 }
+  atomic { lock[x] = 0; m = 0; b = 0; n = 0; j = 0; ENDED }
 }
 
-proctype Receiver(byte x) {
+proctype Receiver(byte x) RUNS {
   byte c, b, j;
 end_r:
   do
@@ -173,7 +194,7 @@ end_r:
      atomic { S(FREE_(b)) };
      atomic { S(hk[x] = SPARE); b = 0; c = 0 }
 #else
-     atomic { S(hk[x] = SPARE) };
+     atomic { S(hk[x] = SPARE) };                       /* STEP(release.spare) */
 #ifdef F_EXCHANGE_BEFORE_FREE
      if
      :: atomic { r_full -> give_away(hc[x]); c = hc[x]; hc[x] = r_chunk; r_chunk = c; r_full = 0; j = hdr_block[hc[x]] };
@@ -181,7 +202,7 @@ end_r:
      :: true
      fi;
 #endif
-     atomic { S(FREE_(b)); b = 0; c = 0 }
+     atomic { S(FREE_(b)); b = 0; c = 0 }               /* STEP(release.free) */
 #endif
   :: atomic { (!owned[0] && backed[0]) || (!owned[1] && backed[1]) -> TRIM(x) };
      atomic { S(d_step { punch(b) });
@@ -202,9 +223,9 @@ inline scan(x) {
      if
      :: (owned[j] && named[j] == hc[x] && hk[x] == SPARE) ->
 #ifndef F_NO_PUNCH
-        if :: !backed[j] -> S(d_step { punch(j) }) :: else fi;
+        if :: !backed[j] -> S(d_step { punch(j) }) :: else fi;          /* STEP(reclaim.punch) */
 #endif
-        S(FREE_(j))
+        S(FREE_(j))                                     /* STEP(reclaim.free) */
      :: else
      fi;
      j++
@@ -212,8 +233,7 @@ inline scan(x) {
   od;
   j = 0
 }
-#define DEAD(k) (k < P && lock[k] == 0 && live[k])
-proctype Reaper(byte me) {
+proctype Reaper() RUNS {
   byte x = NONE, j;
 end_p:
   do
@@ -231,19 +251,56 @@ end_p:
        repair_hand(x)
 #endif
      };
+#ifdef ONCE
+     atomic { if :: hk[x] == MESSAGE -> S(hk[x] = SPARE) :: else fi };                   /* STEP(settle.spare) */
+#else
      atomic { if :: hk[x] == MESSAGE -> deliver(hc[x]); S(hk[x] = SPARE) :: else fi };
+#endif
 #if !defined(F_NO_SCAN) && !defined(F_SCAN_BEFORE_REPAIR)
      atomic { scan(x) };
 #endif
-     atomic { S(live[x] = 0); lock[x] = 0; x = NONE }
+     atomic {
+       j = 0; do :: j < BLOCKS -> assert(!(owned[j] && named[j] == hc[x])); j++ :: else -> break od; j = 0;     /* no block names the reaped */
+       S(live[x] = 0); lock[x] = 0; x = NONE
+     }
   od;
 dead:
-  atomic { if :: x != NONE -> lock[x] = 0 :: else fi; x = 0; j = 0; me = 0 }
+  atomic { if :: x != NONE -> lock[x] = 0 :: else fi; x = 0; j = 0 }
 }
 
+#ifdef STOP
+/* the blocks of those whose locks the stopped process holds, and what is in their hands */
+#define HOLDS(x) (did[x] -> get[x] : hc[x])
+inline sum_up() {
+  x = 0; n = 0;
+  do
+  :: x < P ->
+     if
+     :: lock[x] == stopped ->
+        n = n + 1 + x + 3 * HOLDS(x) + 5 * hk[x] + 7 * live[x]; j = 0;
+        do :: j < BLOCKS -> if :: owned[j] && named[j] == HOLDS(x) -> n = n + 11 + 13 * j + 17 * backed[j] + 31 * mem[j] + payload[j] :: else fi; j++ :: else -> break od
+     :: else
+     fi;
+     x++
+  :: else -> break
+  od;
+  x = 0; j = 0
+}
+#endif
 proctype Monitor() {
-  byte x, j; bit ok;
+  byte x, j, n; bit ok;
+#ifdef STOP
+  do
+  :: atomic { stops -> stops = 0;                       /* SIGSTOP to anybody, at any moment */
+       select(x : 1 .. P + REAPERS); stopped = x; sum_up(); kept = n; n = 0 }
+  :: atomic { timeout && stopped ->                     /* SIGCONT, at the very end: nothing of it was touched, and nobody waits any more */
+       sum_up(); assert(n == kept && ended >= SENDERS - (stopped <= SENDERS)); stopped = 0; kept = 0; n = 0 }
+  :: timeout && !stopped -> break
+  od;
+  skip;
+#else
   timeout;
+#endif
   d_step {
     x = 0;
     do
@@ -289,9 +346,9 @@ init {
     run Sender(1);
 #endif
     run Receiver(SENDERS);
-    run Reaper(21);
+    run Reaper();
 #if REAPERS > 1
-    run Reaper(22);
+    run Reaper();
 #endif
     run Monitor()
   }
