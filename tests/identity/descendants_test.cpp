@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "identity/identity.hpp"
+#include "os/lock.hpp"
+#include "segment/format.hpp"
 #include "support/place.hpp"
 #include "support/unix_peer.hpp"
 
@@ -205,6 +207,25 @@ TEST_F(descendants, whoever_has_the_descriptor_itself_stands_in_for_its_owner) {
     expect_nothing_comes(in);
     ::close(taken);
     EXPECT_FALSE(is_alive(number(victim->pid())));
+    expect_again(in, "0");
+}
+
+// The same is in the power of whoever may only read the file: a shared lock is a lock.
+TEST_F(descendants, who_may_read_the_file_can_keep_the_place_of_the_dead) {
+    send({"0"});
+    const auto victim = holder_that([] {});
+    const auto those = participants(number(victim->pid()));
+    ASSERT_EQ(those.size(), 1U);
+    const int reading = ::open(seen().path.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(reading, 0);
+    const std::uint64_t byte = segment::lock_base + those[0].slot;
+    EXPECT_FALSE(os::try_lock(reading, byte, os::lock_kind::shared).value()) << "its owner lives";
+    victim->kill();
+    ASSERT_TRUE(os::try_lock(reading, byte, os::lock_kind::shared).value());
+    EXPECT_TRUE(is_alive(number(victim->pid())));
+    auto in = receiver::open(address()).value();
+    expect_nothing_comes(in);
+    ::close(reading);
     expect_again(in, "0");
 }
 
