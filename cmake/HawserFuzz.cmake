@@ -12,3 +12,5 @@ foreach(source IN LISTS fuzzers)
     target_link_libraries(fuzz_${name} PRIVATE hawser_internal)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
 endforeach()
+
+include(HawserHavoc)
