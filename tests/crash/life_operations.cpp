@@ -82,6 +82,16 @@ std::string told_or_whole(const scene& at) {
     return wrong.empty() ? fresh_start(at) : wrong;
 }
 
+// While the one that comes or goes is stopped, others come, pass a message and go. They take what
+// waits in it. Where it stands in the shut door they could only wait: stop_in_the_door().
+std::string newcomers_pass(const scene& at) {
+    if (door_of(at.name()) == door::shut) return {};
+    const auto in = receiver::open(at.address());
+    if (!in) return "while one is stopped: can't join: " + in.why().describe();
+    if (auto wrong = drain(at); !wrong.empty()) return wrong;
+    return still_works({at.where, at.options, at.book, at.own, false});
+}
+
 std::vector<operation> alone() {
     const auto come = [](const scene& at) { come_as_victim(at, true); };
     const auto go = [](const scene& at) { go_as_victim(at, true); };
@@ -98,6 +108,7 @@ std::vector<operation> alone() {
         {"persist-create", keeps, nothing, come, persists},
         {"persist-close-last", keeps, nothing, go, persists},
     };
+    for (auto& made : all) made.meanwhile = newcomers_pass;
     return all;
 }
 

@@ -49,7 +49,7 @@ std::string others_go_on(const stage& on, pid_t stopped) {
         return wrong;
     if (const auto after = seen_of(at, stopped); after != before)
         return "of the stopped one was '" + before + "' and is '" + after + "'";
-    return at.path().empty() ? std::string{} : audit_with_one_stopped(at.name());
+    return at.survivors ? audit_with_one_stopped(at.name()) : std::string{};
 }
 
 std::string stop_at(stage& on, std::uint64_t k, const route* known, std::uint64_t& batch_us) {
