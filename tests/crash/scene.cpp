@@ -1,5 +1,7 @@
 #include "scene.hpp"
 
+#include <algorithm>
+
 #include "audit.hpp"
 
 namespace hawser::crash {
@@ -73,10 +75,26 @@ std::string still_works(const scene& at) {
     return gets_through(*at.book, *at.own->out, *in, "a survivor to a newcomer");
 }
 
+namespace {
+
+// Nobody else is in there any more: the victim's locks went with it, whatever it has inherited to
+// children.
+std::string only_survivors_live(const scene& at) {
+    if (!at.survivors) return {};
+    const auto info = inspect_mailbox(at.where);
+    if (!info) return "it can't be looked at: " + info.why().describe();
+    const auto living = std::ranges::count_if(info->participants, &participant_info::alive);
+    if (living == 2) return {};
+    return std::to_string(living) + " participants seem to live, and 2 do";
+}
+
+} // namespace
+
 std::string settle(const scene& at, const allowance& may) {
     if (auto wrong = drain(at); !wrong.empty()) return wrong;
     if (auto wrong = still_works(at); !wrong.empty()) return wrong;
     if (auto wrong = compare(*at.book, may); !wrong.empty()) return wrong;
+    if (auto wrong = only_survivors_live(at); !wrong.empty()) return wrong;
     return audit(at.name());
 }
 
