@@ -92,6 +92,9 @@ std::string only_survivors_live(const scene& at) {
 
 std::string settle(const scene& at, const allowance& may) {
     if (auto wrong = drain(at); !wrong.empty()) return wrong;
+    // Before newcomers take the slots over, and with their own first operation cover what was left.
+    if (at.survivors)
+        if (auto wrong = audit(at.name()); !wrong.empty()) return "after repair: " + wrong;
     if (auto wrong = still_works(at); !wrong.empty()) return wrong;
     if (auto wrong = compare(*at.book, may); !wrong.empty()) return wrong;
     if (auto wrong = only_survivors_live(at); !wrong.empty()) return wrong;
