@@ -1,5 +1,6 @@
 """The seeded faults: each replaces one piece of text, which must be in its file exactly once.
 
+Comments are taken out of the source first, so they must not be in the texts here.
 Kinds: order (a memory order weakened), check (a condition dropped), wake (a wake-up skipped), bound
 (a limit removed), step (two steps swapped, or one left out). `hunt` names the suites that are
 likely to notice, in the order in which they are tried; all the others come after them.
@@ -36,15 +37,15 @@ ring = breaks("src/sync/exchange_ring.hpp", "schedules", "unit", "crash")
 ring("ring-intent-word-before-position", "step",
      """    self.intent_position->store(at.position, std::memory_order_release);
     self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
-                       std::memory_order_release); // SYNC(intent)
+                       std::memory_order_release);
 """,
      """    self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
-                       std::memory_order_release); // SYNC(intent)
+                       std::memory_order_release);
     self.intent_position->store(at.position, std::memory_order_release);
 """)
 ring("ring-no-intent", "step",
      """    self.intent->store(intent_word{what.kind, what.hand, what.lane, seen.chunk}.pack(),
-                       std::memory_order_release); // SYNC(intent)
+                       std::memory_order_release);
 """, "")
 ring("ring-no-note", "step",
      "const bool noted = note(lane, seen, at.position, self.owner, left);",
@@ -74,7 +75,7 @@ ring("ring-clear-before-hand", "step",
     if (done) {
         const hold kind""")
 ring("ring-intent-not-cleared", "step",
-     "    self.intent->store(0, std::memory_order_release); // SYNC(intent)\n    return done;",
+     "    self.intent->store(0, std::memory_order_release);\n    return done;",
      "    return done;")
 ring("ring-received-is-spare", "step",
      "what.kind == intent_kind::receive ? hold::message : hold::spare;",
@@ -88,8 +89,8 @@ ring("ring-owner-unchecked", "bound",
      "if (seen.chunk >= lane.chunks)", ("unit", "hostile"))
 ring("ring-full-is-empty", "check", "passed || ahead < 0 || seen.full == sending",
      "passed || ahead < 0")
-ring("ring-hint-ahead", "step", "hint.store(at.position, std::memory_order_release)",
-     "hint.store(at.position + 1, std::memory_order_release)")
+ring("ring-hint-ahead", "step", "raise(hint, at.position, left)",
+     "raise(hint, at.position + 1, left)")
 ring("ring-sequence-not-written", "step",
      "    if (what.sequence != nullptr)\n        what.sequence->store(at.position, std::memory_order_relaxed);",
      "    static_cast<void>(what.sequence);",
@@ -107,7 +108,7 @@ ring("ring-repair-any-owner", "check", "seen.owner == owner && seen.turn == turn
 ring("ring-repair-any-turn", "check", "seen.owner == owner && seen.turn == turn",
      "seen.owner == owner")
 ring("ring-repair-keeps-intent", "step",
-     "    dead.intent->store(0, std::memory_order_release); // SYNC(intent)\n    return sane;",
+     "    dead.intent->store(0, std::memory_order_release);\n    return sane;",
      "    return sane;")
 ring("ring-repair-clears-first", "step",
      "    if (sane && happened(lane, intent, position, dead.owner)) {",
@@ -204,10 +205,10 @@ member("leave-removes-persistent", "check",
        "if (!memory_->shape().persist && !inhabited(fd(), *memory_)) {",
        "if (!inhabited(fd(), *memory_)) {")
 member("release-block-first", "step",
-       "        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release); // SYNC(hand)\n        return_spare(hand);",
-       "        return_spare(hand);\n        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release); // SYNC(hand)")
+       "        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release);\n        return_spare(hand);",
+       "        return_spare(hand);\n        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release);")
 member("release-keeps-message", "step",
-       "        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release); // SYNC(hand)\n        return_spare(hand);",
+       "        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release);\n        return_spare(hand);",
        "        return_spare(hand);")
 member("payload-length-unchecked", "bound", "        if (length > plan.inline_bytes) return false;\n",
        "", ("unit", "hostile"))
@@ -248,7 +249,7 @@ heal("repair-keeps-blocks", "step", "    free_blocks_of(std::span(spare).first(s
      "    static_cast<void>(spares);\n")
 heal("repair-no-punch", "step", "            if (!word.backed) give_back(k, i);\n", "")
 heal("orphan-epoch-before-unlock", "step",
-     "    unlock(slot);\n    // After the unlock, so that whoever sees the new number can take the lock.\n    head.orphans.fetch_add(1);",
+     "    unlock(slot);\n    head.orphans.fetch_add(1);",
      "    head.orphans.fetch_add(1);\n    unlock(slot);")
 heal("orphan-untold", "wake", "    head.orphans.fetch_add(1);\n    head.membership", "    head.membership")
 heal("adopted-not-flagged", "step",
@@ -317,7 +318,7 @@ sends("send-too-big", "bound", "    if (size > shape.max_message)\n", "    if (s
 sends("send-keeps-hand", "step", "    self_->return_spare(found->hand);\n    after_call();", "    after_call();")
 receives = breaks("src/transport/shm/receiver.cpp", "conformance", "crash")
 receives("end-without-census", "step",
-         "    // A receiver that died just now may have a message that is not to be missed.\n    self_->census();\n",
+         "    self_->census();\n",
          "", ("conformance", "storm", "crash"))
 receives("end-without-last-look", "check",
          "    const state last = take(hand);\n    return last == state::nothing ? state::closed : last;",
