@@ -13,4 +13,11 @@ foreach(source IN LISTS fuzzers)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
 endforeach()
 
+# What the tool reads is read by these; all of the tool would need more libraries.
+target_sources(fuzz_fuzz_input PRIVATE
+    "${PROJECT_SOURCE_DIR}/tools/hawser/send_input.cpp"
+    "${PROJECT_SOURCE_DIR}/tools/hawser/run_words.cpp"
+    "${PROJECT_SOURCE_DIR}/tools/hawser/terminal/signals.cpp")
+target_include_directories(fuzz_fuzz_input PRIVATE "${PROJECT_SOURCE_DIR}/tools/hawser")
+
 include(HawserHavoc)

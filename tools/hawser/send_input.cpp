@@ -11,8 +11,6 @@
 namespace tool {
 namespace {
 
-// As much as a pipe can hold at the default limit of its size.
-constexpr std::size_t block_bytes = std::size_t{1} << 20;
 constexpr std::size_t frame_header = 8;
 
 std::uint64_t read_little_endian(std::string_view bytes) noexcept {
@@ -24,7 +22,8 @@ std::uint64_t read_little_endian(std::string_view bytes) noexcept {
 
 } // namespace
 
-message_input::message_input(int fd, cut_at where, std::uint64_t size, std::uint64_t limit)
+message_input::message_input(int fd, cut_at where, std::uint64_t size, std::uint64_t limit,
+                             std::size_t block_bytes)
     : fd_(fd), where_(where), size_(size), limit_(limit), block_(block_bytes) {}
 
 message_input::outcome message_input::next() {

@@ -32,8 +32,12 @@ class message_input {
         torn,     // the input ends within a frame
     };
 
-    // The descriptor stays the caller's. size is for cut_at::size only.
-    message_input(int fd, cut_at where, std::uint64_t size, std::uint64_t limit);
+    // As much as a pipe can hold at the default limit of its size.
+    static constexpr std::size_t usual_block_bytes = std::size_t{1} << 20;
+
+    // The descriptor stays the caller's. size is for cut_at::size only. Blocks begin that large.
+    message_input(int fd, cut_at where, std::uint64_t size, std::uint64_t limit,
+                  std::size_t block_bytes = usual_block_bytes);
 
     // On `message`, bytes() is the next one.
     outcome next();
