@@ -32,7 +32,8 @@ template <typename Word, typename Value>
 bool raise(Word& counter, Value to, budget& tries) noexcept {
     // RELAXED(start): a stale value only costs a turn of the loop
     Value seen = counter.load(std::memory_order_relaxed);
-    // SYNC(evidence): release; the CAS on the slot that follows carries it, too. RELAXED(start)
+    // SYNC(evidence, hint): release; for the evidence, the CAS on the slot that follows carries
+    // it, too. RELAXED(start)
     while (seen < to && !counter.compare_exchange_weak(seen, to, std::memory_order_release,
                                                        std::memory_order_relaxed)) {
         if (!tries.spend()) return false;

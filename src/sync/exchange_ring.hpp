@@ -214,8 +214,9 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
         if (ring_detail::swap(lane, self, what, at, raw, left)) {
             const exchanged result{ring_outcome::done, seen.chunk, at.position};
             at.advance(lane.capacity);
-            // SYNC(hint): release
-            if (lane.hint_due(at.index)) hint.store(at.position, std::memory_order_release);
+            // Raised, not stored: who was stopped since its CAS would set it back by all that went
+            // by meanwhile, and a newcomer would walk that way. SYNC(hint): release, in raise()
+            if (lane.hint_due(at.index)) static_cast<void>(raise(hint, at.position, left));
             return result;
         }
     }
