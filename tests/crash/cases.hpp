@@ -33,6 +33,7 @@ class stage {
     [[nodiscard]] std::uint32_t died_before() const { return died_before_; }
     // In every victim, before its operation.
     std::function<void()> before_act = [] {};
+    std::string kind_of_victim; // says that before_act makes them take another way
 
   private:
     const operation* played_;
@@ -60,7 +61,7 @@ struct tally {
 std::unique_ptr<victim> enter(stage& on);
 
 // One run from begin() to end(), stepped, and all that it goes through. Checked as every case.
-exploration explore_once(stage& on, tally& result);
+const exploration& explore_once(stage& on, tally& result);
 
 // Brings a victim to instruction k: by its route if it is known, and all the way by steps if it
 // strays from that. The victim stands there, or at end() if that comes first.

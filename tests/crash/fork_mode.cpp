@@ -165,7 +165,8 @@ tally fork_everywhere(const operation& op, const extent& how) {
     if (how.only_one()) return attempt(how.k, nullptr), result;
     desk nobody_asks;
     on.before_act = [&] { nobody_asks.serve(on.at(), false); };
-    const exploration found = explore_once(on, result);
+    on.kind_of_victim = " with a thread";
+    const exploration& found = explore_once(on, result);
     const auto points = spread(result.instructions, how.most(4, 200));
     result.all_instructions = points.size() > result.instructions;
     for (const std::uint64_t k : points) {

@@ -50,7 +50,7 @@ tally kill_everywhere(const operation& op, const extent& how) {
     };
     if (how.only_one()) return attempt(how.k, nullptr), result;
     attempt(to_the_end, nullptr); // the first time may be longer than all others
-    const exploration found = explore_once(on, result);
+    const exploration& found = explore_once(on, result);
     for (const std::uint64_t k : points_of(found, how, result)) {
         if (result.hopeless()) break;
         attempt(k, &found.way);

@@ -239,6 +239,16 @@ void add_repairing(table& all, const std::string& base) {
         orphan(at);
         put_and_leave(at, 2);
     };
+    const auto dead_with_two = [](const scene& at) {
+        put_and_leave(at, 2);
+        kill_after([&] {
+            at.book->receiving.fetch_add(1);
+            const auto first = join_as_receiver(at).receive_for(patience).value();
+            note_arrival(*at.book, first);
+            receive_some(at, deadline::after(patience), false);
+            begin();
+        });
+    };
     const auto two_dead = [](const scene& at) {
         orphan(at);
         orphan(at, large);
@@ -252,6 +262,7 @@ void add_repairing(table& all, const std::string& base) {
     all.back().leaves_work = true;
     all.push_back({"adopt-release", base, dead_with_large, adopt(1, true)});
     all.push_back({"adopt-then-fresh", base, dead_and_fresh, adopt(3, true)});
+    all.push_back({"adopt-two-messages", base, dead_with_two, adopt(2, true)});
     all.push_back({"adopt-two-dead", base, two_dead, adopt(3, true)});
     all.push_back({"reap", base, dead_with_one, reap_as_victim});
     all.push_back({"reap-two-dead", base, two_dead, reap_as_victim});

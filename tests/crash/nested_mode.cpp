@@ -104,7 +104,9 @@ tally nested_everywhere(const operation& first, const extent& how) {
     tally result;
     stage on(first);
     std::mt19937_64 random(how.seed ^ std::hash<std::string>{}(first.name));
-    const exploration found = explore_once(on, result);
+    // The sample takes a half of the pairs, another one with another seed.
+    if (how.sample && !how.only_one() && random() % 2 == 0) return result;
+    const exploration& found = explore_once(on, result);
     if (how.only_one()) {
         const scenery at{on, found, how.state % found.states.size()};
         guarded(result, arguments_of(first, at.state, how.k),

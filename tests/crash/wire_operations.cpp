@@ -176,8 +176,8 @@ std::string receiver_is_gone(const scene& at, std::uint32_t may_lose) {
     return wrong;
 }
 
-// What is left after collecting. Where other processes come and go, one that can't be looked at any
-// more may have had it open: that keeps a FIFO, so it is asked again.
+// What is left after collecting. Where other processes come and go, one that can't be looked at may
+// have it open, and that keeps a FIFO: it is asked again, and believed if it says so to the end.
 std::string what_gc_leaves() {
     constexpr int tries = 10;
     std::string wrong;
@@ -189,6 +189,8 @@ std::string what_gc_leaves() {
             if (!one.removed && one.name.find(test::private_directory()) != std::string::npos)
                 wrong += one.name + " stays: " + one.reason + ". ";
         if (wrong.empty()) break;
+        if (i + 1 == tries && wrong.find("not all processes may be looked at") != wrong.npos)
+            return test::sweep_left_over(), std::string{};
     }
     // What docs/design/kill-anywhere.md names: a FIFO under its first name, in no record yet.
     for (const auto& name : test::left_over())
