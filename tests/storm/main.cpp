@@ -84,8 +84,8 @@ arguments read_arguments(int count, char** words) {
         const std::string word = words[i];
         if (word == "--sample") {
             read.chosen.sample = true;
-            read.chosen.storm_ns = 10'000'000'000;
-            read.chosen.frozen_ns = 2'000'000'000;
+            read.chosen.storm_ns = 6'000'000'000;
+            read.chosen.frozen_ns = 1'000'000'000;
             continue;
         }
         if (word == "--list") {

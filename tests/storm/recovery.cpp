@@ -137,7 +137,7 @@ outcome recovery_time(const settings& chosen) {
     test::private_directory();
     outcome all;
     for (const setting& of : all_settings) {
-        const outcome one = try_setting(of, chosen.sample ? 5 : 21);
+        const outcome one = try_setting(of, chosen.sample ? 3 : 21);
         all.passed += one.passed;
         all.failed += one.failed;
     }
