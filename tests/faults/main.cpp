@@ -237,9 +237,10 @@ void inject_one(trial& one, const injection& what, tally& result) {
 // would ever get done. Nor may what says that the other side is not there yet, where a call has no
 // deadline and waits for that.
 bool may_last(int error, const operation& op) {
-    const bool nobody_yet =
-        error == ENXIO || error == ECONNREFUSED || error == ECONNABORTED || error == EPROTO;
-    if (nobody_yet && op.name == "stream-open") return false;
+    constexpr std::array nobody_yet{ENXIO,       ECONNREFUSED, ECONNABORTED, EPROTO,
+                                    ENETUNREACH, EHOSTUNREACH, ETIMEDOUT,    EADDRNOTAVAIL};
+    const bool waited_for = std::ranges::find(nobody_yet, error) != nobody_yet.end();
+    if (waited_for && op.name == "stream-open") return false;
     return error != EINTR && error != EAGAIN && error != E2BIG;
 }
 
