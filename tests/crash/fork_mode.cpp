@@ -155,7 +155,7 @@ tally fork_everywhere(const operation& op, const extent& how) {
     stage on(op);
     const auto attempt = [&](std::uint64_t k, const route* known) {
         const std::string arguments = "--fork --op " + op.name + " --k " + std::to_string(k);
-        const test::watchdog limit(std::chrono::seconds(60), arguments);
+        const test::watchdog limit(std::chrono::minutes(5), arguments);
         try {
             result.note(fork_at(on, k, known, result.besides), arguments);
         } catch (const std::exception& why) {

@@ -66,7 +66,7 @@ std::string arguments_of(const operation& op, std::size_t state, std::uint64_t k
 }
 
 void guarded(tally& result, const std::string& arguments, const std::function<std::string()>& act) {
-    const test::watchdog limit(std::chrono::seconds(60), arguments);
+    const test::watchdog limit(std::chrono::minutes(5), arguments);
     try {
         result.note(act(), arguments);
     } catch (const std::exception& why) {

@@ -81,7 +81,7 @@ tally stop_everywhere(const operation& op, const extent& how) {
     stage on(op);
     const auto attempt = [&](std::uint64_t k, const route* known) {
         const std::string arguments = "--stop --op " + op.name + " --k " + std::to_string(k);
-        const test::watchdog limit(std::chrono::seconds(60), arguments);
+        const test::watchdog limit(std::chrono::minutes(5), arguments);
         try {
             result.note(stop_at(on, k, known, result.besides), arguments);
         } catch (const std::exception& why) {
@@ -189,7 +189,7 @@ std::string in_the_joiners_door(const operation& op, tally& result) {
 tally stop_in_the_door(const extent& /*how*/) {
     tally result;
     for (const auto& op : operations()) {
-        const test::watchdog limit(std::chrono::seconds(60), "--stop (in the door) " + op.name);
+        const test::watchdog limit(std::chrono::minutes(5), "--stop (in the door) " + op.name);
         if (op.name == "close-last")
             result.note(in_the_removers_door(op, result), "--stop (in the door) close-last");
         if (op.name == "total/open-sender")
