@@ -1,8 +1,8 @@
 // One case of a proof: an operation on its stage, and what is done to it at instruction k.
 //
 // - A stage lasts as long as its operation is tried; survivors live on it from case to case.
-// - Blocks: each case has a watchdog of five minutes, which ends the run with the arguments that repeat
-//   the case.
+// - Blocks: each case has a watchdog of five minutes, which ends the run with the arguments that
+//   repeat the case.
 #pragma once
 
 #include <cstdint>

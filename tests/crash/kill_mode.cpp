@@ -22,8 +22,7 @@ std::vector<std::uint64_t> points_of(const exploration& found, const extent& how
     if (points.size() < most)
         for (const std::uint64_t k : spread(last, most - points.size())) points.push_back(k);
     std::ranges::sort(points);
-    const auto twice = std::ranges::unique(points);
-    points.erase(twice.begin(), twice.end());
+    points.erase(std::unique(points.begin(), points.end()), points.end());
     return points;
 }
 
