@@ -242,7 +242,8 @@ int connect_to(int fd, const inet_address& to) noexcept {
 }
 
 int connect_outcome(int fd) noexcept {
-    if (events_now(fd, POLLOUT) == 0) return EINPROGRESS;
+    errno = 0;
+    if (events_now(fd, POLLOUT) == 0) return errno != 0 ? errno : EINPROGRESS; // it could not look
     if (const int sys = pending_error(fd); sys != 0) return sys;
     // Where nobody listens, the port that the system gave us may be the one we want, and we have
     // got ourselves.
