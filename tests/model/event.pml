@@ -63,9 +63,11 @@ bit killed[8];                    /* and the kernel is not done with it */
 byte stopped, stops = 1;                                /* the process under SIGSTOP, by its number */
 #define RUNS        provided (stopped != _pid || killed[_pid])
 #define SLICES      (crashed || stopped)
+#define MOVES(i)    (stopped != i)
 #else
 #define RUNS
 #define SLICES      crashed
+#define MOVES(i)    true
 #endif
 
 bit sleepers, bell;
@@ -360,7 +362,7 @@ dead:
 inline check_waiters() {
   w = 0; n = 0;
   do
-  :: w < WAITERS -> if :: asleep[w] && avail >= NEED(w) -> n++ :: else fi; w++
+  :: w < WAITERS -> if :: asleep[w] && avail >= NEED(w) && MOVES(1 + w) -> n++ :: else fi; w++
   :: else -> break
   od;
   if :: n > avail -> n = avail :: else fi;
