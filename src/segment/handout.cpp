@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -84,6 +85,7 @@ class handout::service {
     static constexpr std::size_t most_untaken = 64;           // by all together
     static constexpr std::size_t most_untaken_by_others = 32; // by users other than our own
     static constexpr std::size_t most_untaken_by_one = 8;     // by one of those
+    static constexpr std::int64_t rest_ns = 50'000'000;
     static constexpr std::uint64_t token_socket = 0;
     static constexpr std::uint64_t token_stop = 1;
     static constexpr std::uint64_t first_given = 2;
@@ -139,7 +141,8 @@ void handout::service::end() noexcept {
 
 void handout::service::run() noexcept {
     for (;;) {
-        os::wait_for(polled_.fd(), POLLIN, for_ever);
+        const auto woken = os::wait_for(polled_.fd(), POLLIN, for_ever);
+        if (woken == os::ready_outcome::failed) os::pause_ns(rest_ns);
         std::uint64_t token = 0;
         while (polled_.next_ready(token))
             if (!on(token)) return;
@@ -163,7 +166,6 @@ bool handout::service::on(std::uint64_t token) noexcept {
 
 // Without descriptors the socket stays ready, and looking again at once would not help.
 void handout::service::rest() noexcept {
-    constexpr std::int64_t rest_ns = 50'000'000;
     os::wait_for(stop_.fd(), POLLIN, os::monotonic_ns() + rest_ns);
 }
 
@@ -324,21 +326,24 @@ bool host_rule::admits(std::uint32_t uid) const noexcept {
 
 namespace {
 
+// Nothing if it is a socket.
+std::optional<error> explain_kind(const std::string& path) {
+    const auto seen = os::look_at(path);
+    if (!seen || seen->is_socket) return std::nullopt;
+    return error{errc::already_exists, "open", ENOTSOCK}.because(
+        seen->kind == "a regular file"
+            ? "a mailbox with trust=all has this name, or some file. Open it without trust=none, "
+              "or choose another name."
+            : "at " + path + " there is " + std::string(seen->kind) +
+                  ", no mailbox. Choose another name.");
+}
+
 error explain_refusal(const error& why, const std::string& path) {
+    if (auto other = explain_kind(path)) return *other;
     switch (why.sys()) {
     case ENOENT:
-        return error{errc::not_found, "open", ENOENT};
-    case ECONNREFUSED: {
-        const auto seen = os::look_at(path);
-        if (seen && !seen->is_socket)
-            return error{errc::already_exists, "open", ENOTSOCK}.because(
-                seen->kind == "a regular file"
-                    ? "a mailbox with trust=all has this name, or some file. Open it without "
-                      "trust=none, or choose another name."
-                    : "at " + path + " there is " + std::string(seen->kind) +
-                          ", no mailbox. Choose another name.");
-        return error{errc::not_found, "open", ECONNREFUSED};
-    }
+    case ECONNREFUSED:
+        return error{errc::not_found, "open", why.sys()};
     case EACCES:
         return error{errc::permission, "open", EACCES}.because(
             "the mode of " + path +

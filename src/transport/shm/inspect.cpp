@@ -267,16 +267,16 @@ result<void> remove_handed_out(const std::string& name, const std::string& path,
     const auto shape =
         file ? segment::read_geometry(fd->get(), *file) : result<segment::geometry>{file.why()};
     if (!force && !shape) return shape.why();
-    if (shape) {
-        const auto memory =
-            segment::observe(fd->get(), *file, *shape,
-                             force ? os::access_kind::read_write : os::access_kind::read_only);
-        if (!memory) return memory.why();
-        if (!force) return in_use(name, fd->get(), **memory);
-        mark_removed(fd->get(), **memory);
-    }
+    const auto memory =
+        shape ? segment::observe(fd->get(), *file, *shape,
+                                 force ? os::access_kind::read_write : os::access_kind::read_only)
+              : result<std::shared_ptr<segment::shared_memory>>{shape.why()};
+    if (shape && !memory) return memory.why();
+    if (!force) return in_use(name, fd->get(), **memory);
+    // First the name: its host, once told, would take it back itself.
     const auto removed = segment::remove_handout(path, segment::whose_name::by_force, soon());
     if (!removed) return removed.why();
+    if (memory) mark_removed(fd->get(), **memory);
     if (*removed) return {};
     return error{errc::not_found, "rm"}.because("somebody else removed it just now.");
 }
