@@ -46,8 +46,9 @@ bool try_claim(const pool_memory<Atomic>& pool, std::uint32_t block, bool backed
                std::uint32_t chunk) noexcept {
     Atomic<std::uint32_t>& word = pool.words[block];
     std::uint32_t free = block_word{0, false, backed}.pack();
-    // SYNC(block): relaxed look, then a CAS that acquires what the last owner released
-    if (word.load(std::memory_order_relaxed) != free) return false;
+    // seq_cst, as this is how a sender that has armed for memory looks again (event_word.hpp); the
+    // CAS acquires what the last owner released.
+    if (word.load() != free) return false;
     return word.compare_exchange_strong(free, block_word{chunk, true, backed}.pack());
 }
 
