@@ -1,9 +1,11 @@
 // hawser send: lines, pieces or whole files become messages.
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
@@ -116,6 +118,7 @@ class sending {
     int finish(int status);
 
   private:
+    int stay_for_a_receiver();
     int send_one(std::string_view bytes, const std::string& origin);
     hawser::result<hawser::sent> send_patiently(std::string_view bytes);
     int refuse_too_long(const std::string& name);
@@ -239,7 +242,29 @@ int sending::send_input(int fd, const std::string& name) {
     }
 }
 
+// Messages are there, and nobody who would receive them.
+bool left_to_nobody(const std::string& name) {
+    const auto seen = hawser::inspect_mailbox(name);
+    return seen && seen->depth != 0 &&
+           std::ranges::none_of(seen->participants, [](const auto& who) {
+               return who.alive && who.role == hawser::participant_role::receiver;
+           });
+}
+
+// With trust=none what waits goes with the last participant, so this one stays until a receiver
+// has come.
+int sending::stay_for_a_receiver() {
+    constexpr std::chrono::milliseconds between{20};
+    while (left_to_nobody(name_)) {
+        if (stop_signal() != 0) return stop_status();
+        std::this_thread::sleep_for(between);
+    }
+    return exit_ok;
+}
+
 int sending::finish(int status) {
+    if (status == exit_ok && out_.where().wanted.trust == hawser::trust_policy::none)
+        status = stay_for_a_receiver();
     out_.close();
     progress_.clear();
     if (here_.json && status == exit_ok) {
