@@ -1,11 +1,8 @@
 // How often a call may look at, or change, a word of shared memory, whatever others write there.
 //
-// Two numbers, both functions of the geometry alone: `call`, for a call that does not wait (and for
-// all that a waiting one does before it first looks at the clock), and `turn`, for what a waiting
-// call does between two looks at the clock. docs/design/hostile-peer.md says where they come from;
-// tests/hostile holds the library to them.
-//
-// They are upper limits for an enemy who knows the code. An honest send or receive has some ten.
+// Functions of the geometry alone. docs/design/hostile-peer.md says where they come from;
+// tests/hostile holds the library to them. They are upper limits for an enemy who knows the code:
+// an honest send or receive has some ten.
 #pragma once
 
 #include <algorithm>
@@ -22,9 +19,13 @@ inline constexpr std::uint64_t tries_per_clock = 32;
 inline constexpr std::uint64_t tries_at_once = 64;
 
 struct access_bound {
-    std::uint64_t call = 0;
+    // Of a call that does not wait, in all.
+    std::uint64_t receive = 0;
+    std::uint64_t send = 0;
+    std::uint64_t send_dropping = 0; // full=drop_oldest
+    // Of a call that waits, between two looks at the clock.
     std::uint64_t turn = 0;
-    std::uint64_t open = 0; // between two looks at the clock of open, inspect, rm and gc
+    std::uint64_t open = 0; // the same of open, close, inspect, rm and gc
 
     static constexpr access_bound of(const geometry& shape, const layout& plan) noexcept;
 };
@@ -92,16 +93,14 @@ constexpr access_bound access_bound::of(const geometry& shape, const layout& pla
     all.classes = plan.class_count;
     for (std::uint32_t k = 0; k < plan.class_count; ++k) all.blocks += plan.classes[k].count;
 
-    const std::uint64_t receive =
-        4 * all.census() + 2 * all.receive() + all.adopted() + all.after_call();
-    const std::uint64_t room = all.make_room() + (all.capacity + 1) * all.drop_for_memory();
-    const std::uint64_t send =
-        2 * all.census() + room + 2 * tries_at_once * all.exchange() + all.after_call();
-    const std::uint64_t small = 64;
+    constexpr std::uint64_t small = 64;
     access_bound made;
-    made.call = std::max(receive, send) + small;
+    made.receive = 4 * all.census() + 2 * all.receive() + all.adopted() + all.after_call() + small;
+    made.send = 2 * all.census() + all.make_room() + 2 * all.exchange() + all.after_call() + small;
+    made.send_dropping =
+        made.send + (all.capacity + 1) * all.drop_for_memory() + 2 * tries_at_once * all.exchange();
     const std::uint64_t attempt = std::max({all.receive(), all.exchange(), all.drop_for_memory()});
-    made.turn = made.call + tries_per_clock * (attempt + 2);
+    made.turn = std::max(made.receive, made.send) + tries_per_clock * (2 * attempt + 2);
     const std::uint64_t depth = all.lanes * (2 + all.capacity);
     const std::uint64_t records = all.slots * (32 + 2 * all.loans);
     made.open = 2 * all.slots * (all.census() + all.capacity + all.loans + 32) + 2 * all.census() +

@@ -247,11 +247,17 @@ class run {
     struct sender_seat {
         std::optional<sender> end;
         bool spins = false;
+        bool drops = false;
     };
     struct receiver_seat {
         std::optional<receiver> end;
         bool spins = false;
     };
+
+    [[nodiscard]] std::uint64_t most_of(const sender_seat& seat, const patience& until) const {
+        if (until.at_ns != 0) return bound_.turn;
+        return seat.drops ? bound_.send_dropping : bound_.send;
+    }
 
     options choose_options() {
         const std::uint8_t how = script_.byte();
@@ -278,6 +284,7 @@ class run {
         auto opened = measured(bound_.open, the_world().now_ns + segment::patience_ns * 2,
                                open_errors, [&] { return sender::open(address_, chosen); });
         if (!opened) return;
+        seat.drops = chosen.full == full_policy::drop_oldest;
         seat.end.emplace(std::move(*opened));
         seat.spins = chosen.wait == wait_mode::spin;
     }
@@ -301,7 +308,7 @@ class run {
     void send(sender_seat& seat, std::uint8_t what) {
         if (!seat.end) return open(seat);
         const patience until = choose(seat.spins);
-        const auto most = until.at_ns == 0 ? bound_.call : bound_.turn;
+        const auto most = most_of(seat, until);
         const codes documented = until.at_ns == 0 ? try_send_errors : send_errors;
         if ((what & 1U) != 0 && !loans_.empty()) {
             auto& filled = loans_.back();
@@ -319,7 +326,7 @@ class run {
         if (!seat.end || loans_.size() == most_held) return drop(script_.byte());
         const patience until = choose(seat.spins);
         const std::size_t wanted = size();
-        auto lent = measured(until.at_ns == 0 ? bound_.call : bound_.turn, until.at_ns,
+        auto lent = measured(most_of(seat, until), until.at_ns,
                              until.at_ns == 0 ? try_send_errors : send_errors,
                              [&] { return seat.end->loan_for(wanted, until.until); });
         if (!lent) return;
@@ -332,7 +339,7 @@ class run {
         if (!seat.end) return open(seat);
         if (messages_.size() == most_held) messages_.erase(messages_.begin());
         const patience until = choose(seat.spins);
-        auto got = measured(until.at_ns == 0 ? bound_.call : bound_.turn, until.at_ns,
+        auto got = measured(until.at_ns == 0 ? bound_.receive : bound_.turn, until.at_ns,
                             until.at_ns == 0 ? try_receive_errors : receive_errors,
                             [&] { return seat.end->receive_by(until.until); });
         if (!got) return;
@@ -354,11 +361,11 @@ class run {
     }
     void descriptors(std::size_t who) {
         if (senders_[who].end) {
-            check(bound_.call, 0, fd_errors, [&] { return senders_[who].end->fd(); });
+            check(bound_.send, 0, fd_errors, [&] { return senders_[who].end->fd(); });
             static_cast<void>(senders_[who].end->stats());
         }
         if (receivers_[who].end) {
-            check(bound_.call, 0, fd_errors, [&] { return receivers_[who].end->fd(); });
+            check(bound_.receive, 0, fd_errors, [&] { return receivers_[who].end->fd(); });
             static_cast<void>(receivers_[who].end->stats());
         }
     }
