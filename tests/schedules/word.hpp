@@ -115,7 +115,6 @@ class word {
                here where = here::current()) noexcept {
         const auto used = the_policy().orders(where, operation::store, kind(), {order, order});
         if (is_skipped(value)) return;
-        if (the_policy().broken == fault::hint_ahead && kind() == location_class::hint) ++value;
         the_machine().store(at_, value, used.success);
     }
     T fetch_add(T more, std::memory_order order = std::memory_order_seq_cst,
@@ -194,6 +193,9 @@ class word {
             break;
         case fault::note_by_store:
             what.blind = on == location_class::evidence;
+            break;
+        case fault::hint_ahead:
+            if (on == location_class::hint) ++what.desired;
             break;
         case fault::no_note:
             return on == location_class::evidence;
