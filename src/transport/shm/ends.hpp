@@ -113,7 +113,8 @@ class receiver_end final : public hawser::detail::receiving_end {
     std::uint64_t joins_at_open_;
     std::uint32_t membership_ = 0; // as of the last look for an end
     bool sender_was_there_;
-    bool ended_ = false; // as of the last look
+    bool ended_ = false;     // as of the last look
+    bool contended_ = false; // the last take() gave up early: there may be something
     bool poisoned_ = false;
 };
 

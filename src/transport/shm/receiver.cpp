@@ -121,10 +121,11 @@ receiver_end::state receiver_end::attempt(std::uint32_t hand, look how) {
     if (self_->has_adopted() && self_->next_adopted(held_)) return state::got;
     // No sender was there a moment ago; what the last one sent before it left, we see now.
     const state last = take(hand);
-    return last == state::nothing ? state::closed : last;
+    return last == state::nothing && !contended_ ? state::closed : last;
 }
 
 receiver_end::state receiver_end::take(std::uint32_t hand) {
+    contended_ = false;
     const auto& memory = self_->memory();
     if (memory.plan().lanes == 1) return take_from(0, hand);
     const std::uint32_t lanes = memory.slots_used();
@@ -142,6 +143,7 @@ receiver_end::state receiver_end::take_from(std::uint32_t lane, std::uint32_t ha
     sync::cursor& at = view(lane).at;
     const auto done = self_->exchange(lane, at, intent_kind::receive, hand);
     if (done.outcome == ring_outcome::corrupt) return state::corrupt;
+    if (done.outcome == ring_outcome::contended) contended_ = true;
     if (done.outcome != ring_outcome::done) return state::nothing;
     self_->notify_space(lane);
     return self_->open_message(hand, done.position, held_) ? state::got : state::corrupt;
