@@ -321,8 +321,10 @@ receives("end-without-census", "step",
          "    self_->census();\n",
          "", ("conformance", "storm", "crash"))
 receives("end-without-last-look", "check",
-         "    const state last = take(hand);\n    return last == state::nothing ? state::closed : last;",
+         "    const state last = take(hand);\n    return last == state::nothing && !contended_ ? state::closed : last;",
          "    return state::closed;")
+receives("contended-is-the-end", "check", "last == state::nothing && !contended_ ?",
+         "last == state::nothing ?", ("unit",))
 receives("redelivery-swallows-wake", "wake",
          "    if (held_.redelivered) self_->notify_messages();\n", "")
 
