@@ -259,16 +259,21 @@ TEST_F(Handout, AnotherUsersMemoryIsJoinedOnlyIfThatIsSaid) {
 // ---- those who come and are not what they should be --------------------------------------------
 
 // What another user gets by coming, as the code of the error; "" is the memory.
-std::string outcome_as(const std::string& path, std::uint32_t uid, std::uint32_t gid) {
+std::string outcome_as(const std::string& path, std::uint32_t uid, std::uint32_t gid,
+                       char* answer = nullptr) {
     const test::shared<std::array<char, 64>> said;
+    const test::shared<char> mark;
     test::child visitor("visitor", [&] {
         ASSERT_EQ(::setgroups(0, nullptr), 0);
         ASSERT_EQ(::setresgid(gid, gid, gid), 0);
         ASSERT_EQ(::setresuid(uid, uid, uid), 0);
+        const peer asking(SOCK_STREAM);
+        if (asking.connect(path) == 0) *mark = asking.read().at(0);
         const auto got = fetch(path, {}, os::access_kind::read_write, patiently());
         if (!got) name_of(got.why().code()).copy(said->data(), said->size() - 1);
     });
     EXPECT_TRUE(visitor.end_well());
+    if (answer != nullptr) *answer = *mark;
     return said->data();
 }
 
@@ -287,7 +292,9 @@ TEST_F(Handout, TheModeSaysWhoMayComeAndTheHostAsksTwice) {
         EXPECT_EQ(outcome_as(path_, nobody, nobody), as_other) << mode;
         // Somebody opens the socket to all: neither the host nor the memory is impressed.
         ASSERT_EQ(::chmod(path_.c_str(), 0666), 0);
-        EXPECT_EQ(outcome_as(path_, nobody, nobody), as_other) << mode;
+        char answer = 0;
+        EXPECT_EQ(outcome_as(path_, nobody, nobody, &answer), as_other) << mode;
+        EXPECT_EQ(answer, *as_other == '\0' ? 'm' : 'r') << mode;
     }
 }
 
