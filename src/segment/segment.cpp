@@ -539,20 +539,27 @@ bool shut_door(int fd, std::int64_t give_up_after_ns) noexcept {
 
 namespace {
 
-bool try_remove(int fd, const shared_memory& memory, const std::string& path) noexcept {
-    if (!shut_door(fd, moment_ns)) return false; // STEP(remove.door)
-    // STEP(remove.locks), STEP(remove.queue)
+// Nobody is in it, nothing is queued, and every slot is free: one that is not may hold messages,
+// also such as only its repair will show.
+bool is_unused(int fd, const shared_memory& memory) noexcept {
     bool unused = !inhabited(fd, memory) && memory.depth() == 0;
-    // STEP(remove.slots): one that is not free may hold messages, also such as only its repair will
-    // show.
     for (std::uint32_t slot = 0; unused && slot < memory.slots_used(); ++slot) {
         const auto state = static_cast<slot_state>(memory.record(slot).state.load());
         unused = state == slot_state::free || state == slot_state::unused;
     }
+    return unused;
+}
+
+bool try_remove(int fd, const shared_memory& memory, const std::string& path) noexcept {
+    // Who is stopped behind the shut door keeps newcomers out: never of a mailbox that is in use.
+    if (!is_unused(fd, memory)) return false;
+    if (!shut_door(fd, moment_ns)) return false; // STEP(remove.door)
+    // STEP(remove.locks), STEP(remove.queue), STEP(remove.slots)
+    const bool unused = is_unused(fd, memory);
     const auto named = os::status_of(path); // STEP(remove.name)
-    unused = unused && named && named->same_file_as(memory.file());
-    const bool removed = unused && os::remove_name(path).has_value(); // STEP(remove.unlink)
-    leave_door(fd);                                                   // STEP(remove.leave)
+    const bool ours = unused && named && named->same_file_as(memory.file());
+    const bool removed = ours && os::remove_name(path).has_value(); // STEP(remove.unlink)
+    leave_door(fd);                                                 // STEP(remove.leave)
     return removed;
 }
 

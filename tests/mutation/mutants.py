@@ -287,8 +287,8 @@ life("remove-with-orphans", "check",
      "        unused = state == slot_state::free || state == slot_state::unused;\n",
      "        unused = state != slot_state::sender;\n")
 life("remove-whatever-has-the-name", "check",
-     "    unused = unused && named && named->same_file_as(memory.file());\n",
-     "    unused = unused && named;\n")
+     "unused && named && named->same_file_as(memory.file());",
+     "unused && named;")
 life("remove-without-door", "check", "    if (!shut_door(fd, moment_ns)) return false;\n", "")
 life("join-what-has-no-name", "check", "    if (file->links == 0) return found;\n", "")
 life("join-without-door", "check", "    const auto entered = enter_door(fd->get());\n",
