@@ -106,8 +106,9 @@ result<void> make_fifo(const std::string& path, std::uint32_t mode, std::uint32_
         if (noted) forget_made(records, *noted);
         return done;
     }
-    // A record is never needed.
-    static_cast<void>(note_made(records, path));
+    // A name too long for the record to lead to its last one. (A record is never needed.)
+    if (beside.find(made_beside_mark, beside.rfind('/') + 1) == std::string::npos)
+        static_cast<void>(note_made(records, path));
     return {};
 }
 

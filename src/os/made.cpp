@@ -108,9 +108,9 @@ std::string last_name_of(const std::string& path) {
 // Looks at the object itself. False if the record's owner has no say about it.
 bool look_at_object(made_object& one, std::uint32_t record_uid) {
     struct stat raw {};
-    // Renamed, and its maker was killed before it noted that.
     const std::string last = last_name_of(one.path);
-    if (!last.empty() && ::lstat(last.c_str(), &raw) == 0 && is(raw, one.key)) one.path = last;
+    const bool renamed = ::lstat(one.path.c_str(), &raw) != 0 || !is(raw, one.key);
+    if (renamed && !last.empty()) one.path = last;
     one.stale = ::lstat(one.path.c_str(), &raw) != 0 ? is_missing(errno) : !is(raw, one.key);
     if (one.stale) return true;
     if (raw.st_ino != one.key.inode) return false; // it can't be looked at: nothing is known

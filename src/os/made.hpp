@@ -30,8 +30,9 @@ namespace hawser::os {
 inline constexpr const char* made_prefix = "hawser-made.";
 
 // An object that gets its last name only when it is finished is first called
-// `.hawser-fifo.UNIQUE,LAST`. A record of the first name speaks of the last one, too, so a process
-// that is killed between renaming and noting again leaves nothing that is nobody's.
+// `.hawser-fifo.UNIQUE,LAST`. A record of the first name speaks of the last one, too, so it need
+// not be written again: that would leave a window for a kill, and one in which another process
+// removes the object and its record before the new one is there.
 inline constexpr const char* made_beside_prefix = ".hawser-fifo.";
 inline constexpr char made_beside_mark = ',';
 
