@@ -95,7 +95,11 @@ bell::heard bell::quiet() noexcept {
     heard news;
     news.reminded = ::read(timer_.get(), &count, sizeof count) == sizeof count;
     alignas(inotify_event) std::array<char, 4096> events;
-    while ((got = ::read(watch_.get(), events.data(), events.size())) > 0) {
+    // Whoever rings without end must not keep us here; what is left keeps the descriptor ready.
+    constexpr int most_reads = 256;
+    for (int reads = 0; reads < most_reads; ++reads) {
+        got = ::read(watch_.get(), events.data(), events.size());
+        if (got <= 0) break;
         for (std::size_t at = 0; at + sizeof(inotify_event) <= static_cast<std::size_t>(got);) {
             inotify_event event;
             std::memcpy(&event, events.data() + at, sizeof event);
