@@ -418,7 +418,7 @@ class run {
 
 void play(std::span<const std::uint8_t> data) {
     constexpr std::array<unsigned, 8> malice{0, 1, 4, 12, 32, 96, 200, 256};
-    constexpr std::size_t most_steps = 48;
+    constexpr std::size_t most_steps = 24;
     static const auto bounds = [] {
         std::array<segment::access_bound, sketches.size()> all;
         for (std::size_t i = 0; i < all.size(); ++i) all[i] = bound_of(sketches[i]);
