@@ -61,6 +61,7 @@ class desk {
     void serve(const scene& at, bool lives_on) {
         ::close(hold_[1]);
         ::close(ask_[1]);
+        mine(); // made now: a child must not find it half made, with nobody left to finish it
         std::thread([this, &at, lives_on] {
             char asked = 0;
             if (::read(ask_[0], &asked, 1) != 1) return;
