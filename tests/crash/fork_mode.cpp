@@ -168,7 +168,7 @@ tally fork_everywhere(const operation& op, const extent& how) {
     on.before_act = [&] { nobody_asks.serve(on.at(), false); };
     on.kind_of_victim = " with a thread";
     const exploration& found = explore_once(on, result);
-    const auto points = spread(result.instructions, how.most(4, 200));
+    const auto points = spread(result.instructions, how.most(2, 200));
     result.all_instructions = points.size() > result.instructions;
     for (const std::uint64_t k : points) {
         if (result.hopeless()) break;

@@ -12,7 +12,7 @@ namespace {
 // All instructions if they are not too many; else all states that differ, and a spread of others.
 std::vector<std::uint64_t> points_of(const exploration& found, const extent& how, tally& result) {
     const std::uint64_t last = found.way.length();
-    const std::size_t most = how.most(24, 2500);
+    const std::size_t most = how.most(12, 2500);
     if (last < most) {
         result.all_instructions = result.all_states = true;
         return spread(last, SIZE_MAX);

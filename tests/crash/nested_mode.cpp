@@ -82,7 +82,7 @@ void nest_in(const scenery& at, const extent& how, std::mt19937_64& random, tall
         second = explore_repairer(at, wrong);
         return wrong;
     });
-    const auto kills = some_of(second.states, how.most(3, 40));
+    const auto kills = some_of(second.states, how.most(2, 40));
     result.all_states = result.all_states && kills.size() == second.states.size();
     result.besides += second.states.size();
     for (const std::uint64_t k : kills) {

@@ -92,7 +92,7 @@ tally stop_everywhere(const operation& op, const extent& how) {
     attempt(to_the_end, nullptr);
     result.besides = 0;
     const exploration& found = explore_once(on, result);
-    const auto points = spread(result.instructions, how.most(8, 400));
+    const auto points = spread(result.instructions, how.most(3, 400));
     result.all_instructions = points.size() > result.instructions;
     for (const std::uint64_t k : points) {
         if (result.hopeless()) break;
