@@ -58,7 +58,7 @@ enum class delivery_policy : std::uint8_t {
 enum class trust_policy : std::uint8_t {
     all,  // a file; whoever may write it could also cut it short, which kills those who use it
     none, // sealed memory that its host hands out; received messages are copied before they are
-          // seen
+          // seen. Where the kernel carries the messages it is always so, and nothing to choose.
 };
 
 inline constexpr std::uint64_t unbounded = ~std::uint64_t{0}; // for capacity

@@ -78,7 +78,7 @@ constexpr std::array<demand, 9> demands{{
          return !wanted.persist.value_or(false) || can.lives != lifetime_kind::process;
      }},
     // Only shared memory has a host. trust=none itself everybody can: where the kernel carries the
-    // messages, nobody writes into another one's memory.
+    // messages, nobody writes into another one's memory, and it changes nothing (options.hpp).
     {"host",
      [](const options& wanted, const capabilities& can) { return !wanted.host || can.zero_copy; }},
 }};

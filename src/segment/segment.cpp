@@ -272,7 +272,7 @@ result<void> agrees_to(const geometry& shape, const options& wanted) {
 std::optional<error> explain_socket(const std::string& path, const std::string& name) {
     const auto seen = os::look_at(path);
     if (!seen || !seen->is_socket) return std::nullopt;
-    return error{errc::corrupt, "open", ENXIO}.because(
+    return error{errc::already_exists, "open", ENXIO}.because(
         "a socket has the name, as mailboxes with trust=none have: to join one, give trust=none, "
         "too. hawser info shm:" +
         name + " says what it is.");

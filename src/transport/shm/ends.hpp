@@ -27,8 +27,8 @@ using participant_handle = std::unique_ptr<segment::participant, retire_particip
 // What both ends refuse before they do anything. has_value() if the call may go on.
 result<void> admit(const segment::participant& self, bool poisoned, const char* operation) noexcept;
 error poison(bool& poisoned, const char* operation) noexcept;
-// For who has seen it removed and must not look again: it may seem to be there now.
-error was_removed(const char* operation) noexcept;
+// For who has seen it removed and must not look whether it is: it may seem to be there now.
+error was_removed(const segment::participant& self, const char* operation) noexcept;
 
 class sender_end final : public hawser::detail::sending_end {
   public:

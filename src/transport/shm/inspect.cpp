@@ -277,6 +277,12 @@ result<void> remove_handed_out(const std::string& name, const std::string& path,
     const auto removed = segment::remove_handout(path, segment::whose_name::by_force, soon());
     if (!removed) return removed.why();
     if (memory) mark_removed(fd->get(), **memory);
+    if (*removed && !memory)
+        return error{errc::timed_out, "rm"}.because(
+            "the name is gone, so nobody joins any more; but the host does not answer, so those "
+            "who "
+            "are in the mailbox could not be told. They go on until they end: continue the host, "
+            "or end them.");
     if (*removed) return {};
     return error{errc::not_found, "rm"}.because("somebody else removed it just now.");
 }

@@ -79,7 +79,7 @@ result<message> receiver_end::outcome(state now, std::uint32_t hand) {
     if (now == state::corrupt) return poison(poisoned_, "receive");
     bell_.sync(*self_, {&self_->memory().head().messages}, [this] { return available(); });
     if (now == state::closed) return error{errc::closed, "receive"};
-    return was_removed("receive");
+    return was_removed(*self_, "receive");
 }
 
 result<message> receiver_end::deliver() {

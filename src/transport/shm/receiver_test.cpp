@@ -26,13 +26,15 @@ void forget_hints(const std::string& name) {
 }
 
 TEST(ShmReceiver, does_not_take_a_long_way_for_the_end_of_the_stream) {
+    test::private_directory();
     const std::string name = test::unique_name("long-way");
     auto out = sender::open("shm:" + name + "?capacity=16").value();
     {
         auto in = receiver::open("shm:" + name).value();
         constexpr int more_than_one_look_takes = 400;
         for (int i = 0; i < more_than_one_look_takes; ++i) {
-            ASSERT_TRUE(out.try_send("before").has_value());
+            const auto sent = out.try_send("before");
+            ASSERT_TRUE(sent.has_value()) << sent.why().describe();
             ASSERT_EQ(in.receive().value().text(), "before");
         }
     }

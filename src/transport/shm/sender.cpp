@@ -158,7 +158,7 @@ result<bool> sender_end::wait_for_memory(room& found, std::size_t size, deadline
         if (how != waited::finished) return not_in_time("send", how, until);
     }
     if (failed) return *failed;
-    if (found.bytes.size() != size) return was_removed("send");
+    if (found.bytes.size() != size) return was_removed(*self_, "send");
     return true;
 }
 
@@ -211,7 +211,7 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size, 
     }
     if (done.outcome == ring_outcome::done) return committed(size, drops, done);
     if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
-    return was_removed("send");
+    return was_removed(*self_, "send");
 }
 
 // full=drop_oldest: takes the oldest message away and tries again. Others may be quicker with the

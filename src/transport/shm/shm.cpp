@@ -45,7 +45,7 @@ result<void> admit(const segment::participant& self, bool poisoned,
             "this end point was opened before fork, and belongs to the parent. Open one in the "
             "child.");
     if (self.removed()) [[unlikely]]
-        return was_removed(operation);
+        return was_removed(self, operation);
     if (poisoned) [[unlikely]]
         return error{errc::corrupt, operation}.because(
             "the shared state broke an invariant before; this end point does not trust it any "
@@ -53,7 +53,13 @@ result<void> admit(const segment::participant& self, bool poisoned,
     return {};
 }
 
-error was_removed(const char* operation) noexcept {
+error was_removed(const segment::participant& self, const char* operation) noexcept {
+    using segment::life;
+    const auto says = static_cast<life>(self.memory().head().life.load());
+    if (says != life::removed && says != life::open)
+        return error{errc::corrupt, operation}.because(
+            "the memory does not say any more that it is a mailbox: some process has written over "
+            "it. Remove it with hawser rm --force, and open it again to start a new one.");
     return error{errc::closed, operation}.because(
         "the mailbox was removed by force. Open it again to start a new one.");
 }

@@ -165,6 +165,24 @@ TEST_F(Trust, LifeGoesOnWithoutTheHost) {
     EXPECT_EQ(text_or_code(next.receive()), "anew");
 }
 
+// Nobody gets at the memory to tell those inside, so the one who removes is told.
+TEST_F(Trust, RemovingTheNameOfAStoppedHostSaysWhomItCouldNotTell) {
+    if (!test::can_fork) GTEST_SKIP() << "not applicable: no fork under ThreadSanitizer";
+    const test::beacon here;
+    test::child host("host", [&] {
+        auto in = open_receiver();
+        here.raise();
+        static_cast<void>(in.receive_for(std::chrono::hours(1)));
+    });
+    here.wait();
+    host.stop();
+    const auto removed = remove_mailbox(address(), removal::by_force);
+    EXPECT_EQ(code_of(removed), "timed_out");
+    EXPECT_EQ(::access(path_.c_str(), F_OK), -1);
+    host.go_on();
+    host.kill();
+}
+
 TEST_F(Trust, HostsThatAreKilledAtAnyMomentHoldNobodyUp) {
     if (!test::can_fork) GTEST_SKIP() << "not applicable: no fork under ThreadSanitizer";
     for (int round = 0; round < 25; ++round) {
@@ -265,10 +283,19 @@ TEST_F(Trust, ANameIsATrustedMailboxOrTheOther) {
     }
     const auto handed = open_sender();
     const auto refused = sender::open("shm:" + name_);
-    EXPECT_EQ(code_of(refused), "corrupt");
+    EXPECT_EQ(code_of(refused), "already_exists");
     EXPECT_NE(refused.why().detail().find("trust=none"), std::string_view::npos);
     EXPECT_EQ(code_of(sender::open("shm:" + name_ + "?create=create")), "already_exists");
     EXPECT_EQ(code_of(sender::open(address("&create=create"))), "already_exists");
+}
+
+// Zeroes are neither "open" nor "removed": nobody is to take them for the end of the stream.
+TEST_F(Trust, MemoryThatWasPunchedAwayIsCorrupt) {
+    auto out = open_sender();
+    auto in = open_receiver();
+    ASSERT_EQ(::fallocate(memory().get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), 0);
+    EXPECT_EQ(code_of(in.try_receive()), "corrupt");
+    EXPECT_EQ(code_of(out.try_send("x")), "corrupt");
 }
 
 // It is our memory that a copy takes.
