@@ -1,5 +1,6 @@
 """Mailboxes with trust=none, from the shell."""
 
+import json
 import os
 import signal
 
@@ -29,8 +30,24 @@ class TrustTest(CliTest):
     def test_a_sender_that_waits_for_somebody_can_be_stopped(self):
         sender = self.spawn("send", "box", "--trust=none", "-m", "x")
         self.wait_until(lambda: [b["depth"] for b in self.boxes()] == [1], "one message")
+        said = sender.stderr.readline().decode()
+        self.assertIn("waiting for a receiver; 1 message is gone if", said)
         sender.send_signal(signal.SIGINT)
-        self.finish(sender, status=Exit.INTERRUPTED)
+        _, err = sender.communicate()
+        self.assertEqual(sender.returncode, Exit.INTERRUPTED)
+        self.assertRegex(err.decode(), "sent 1 message, .*, 1 not received, and gone")
+        self.assertEqual(os.listdir(self.mailboxes), [])
+
+    def test_the_timeout_bounds_the_wait_for_a_receiver(self):
+        command = ("send", "box", "--trust=none", "--timeout=50ms", "-m", "x", "-m", "y")
+        said = self.err(*command, status=Exit.TIMED_OUT)
+        self.assertRegex(said, "waiting for a receiver; 2 messages are")
+        self.assertIn("no receiver came in the time given: 2 messages not received", said)
+        out, err = self.hawser(*command, "--json", status=Exit.TIMED_OUT)
+        self.assertEqual(out, b"", "a document says that it went well")
+        waiting, failed = map(json.loads, err.splitlines())
+        self.assertEqual((waiting["schema"], waiting["messages"]), ("hawser.waiting", 2))
+        self.assertEqual((failed["schema"], failed["code"]), ("hawser.error", "timed_out"))
         self.assertEqual(os.listdir(self.mailboxes), [])
 
     def test_looking_and_clearing_away(self):

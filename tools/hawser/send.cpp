@@ -71,6 +71,7 @@ struct tally {
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
     std::uint64_t dropped = 0;
+    std::uint64_t left = 0; // nobody came to receive them
     steady::time_point began = steady::now();
 };
 
@@ -119,6 +120,7 @@ class sending {
 
   private:
     int stay_for_a_receiver();
+    void sum_up() const;
     int send_one(std::string_view bytes, const std::string& origin);
     hawser::result<hawser::sent> send_patiently(std::string_view bytes);
     int refuse_too_long(const std::string& name);
@@ -242,24 +244,46 @@ int sending::send_input(int fd, const std::string& name) {
     }
 }
 
-// Messages are there, and nobody who would receive them.
-bool left_to_nobody(const std::string& name) {
+// How many messages are there for which nobody has come who would receive them.
+std::uint64_t left_to_nobody(const std::string& name) {
     const auto seen = hawser::inspect_mailbox(name);
-    return seen && seen->depth != 0 &&
-           std::ranges::none_of(seen->participants, [](const auto& who) {
-               return who.alive && who.role == hawser::participant_role::receiver;
-           });
+    if (!seen) return 0;
+    const bool received = std::ranges::any_of(seen->participants, [](const auto& who) {
+        return who.alive && who.role == hawser::participant_role::receiver;
+    });
+    return received ? 0 : seen->depth + seen->held;
 }
 
 // With trust=none what waits goes with the last participant, so this one stays until a receiver
-// has come.
+// has come, for the time given at most.
 int sending::stay_for_a_receiver() {
     constexpr std::chrono::milliseconds between{20};
-    while (left_to_nobody(name_)) {
+    const auto began = steady::now();
+    const auto look = [&] { return done_.left = left_to_nobody(name_); };
+    if (look() == 0) return exit_ok;
+    progress_.clear();
+    tell_waiting(here_, name_, done_.left);
+    do {
         if (stop_signal() != 0) return stop_status();
+        if (flags_.timeout && steady::now() - began >= *flags_.timeout) {
+            out_.close();
+            return fail(here_, hawser::error{hawser::errc::timed_out, "send"}.at(name_).because(
+                                   fmt::format("no receiver came in the time given: {} not "
+                                               "received, and gone. Start the receiver first, "
+                                               "or give more time (--timeout).",
+                                               human_plural(done_.left, "message"))));
+        }
         std::this_thread::sleep_for(between);
-    }
+    } while (look() != 0);
     return exit_ok;
+}
+
+void sending::sum_up() const {
+    std::string more;
+    if (done_.dropped != 0) more += fmt::format(", {} dropped", done_.dropped);
+    if (done_.left != 0) more += fmt::format(", {} not received, and gone", done_.left);
+    fmt::print(stderr, "sent {}, {} in {}{}\n", human_plural(done_.messages, "message"),
+               human_size(done_.bytes), human_duration(steady::now() - done_.began), more);
 }
 
 int sending::finish(int status) {
@@ -275,11 +299,9 @@ int sending::finish(int status) {
         document["dropped"] = done_.dropped;
         if (!print_document(document)) return fail_file(here_, "write", "stdout", errno);
     }
-    const bool stopped = stop_signal() != 0 && is_terminal(stream::err);
-    if (flags_.verbose || stopped)
-        fmt::print(stderr, "sent {}, {} in {}{}\n", human_plural(done_.messages, "message"),
-                   human_size(done_.bytes), human_duration(steady::now() - done_.began),
-                   done_.dropped == 0 ? "" : fmt::format(", {} dropped", done_.dropped));
+    // Messages that are lost are worth a line in a log as well.
+    const bool stopped = stop_signal() != 0 && (is_terminal(stream::err) || done_.left != 0);
+    if (flags_.verbose || (stopped && !here_.json)) sum_up();
     return status;
 }
 
@@ -358,10 +380,13 @@ void add_send(CLI::App& app, context& here) {
         ->allow_extra_args(false);
     add_cuts(verb, *flags);
     add_duration(verb, "--timeout", flags->timeout,
-                 "fail with 4 when one message finds no room for so long (for ever)");
+                 "fail with 4 when one message finds no room for so long, or, with "
+                 "--trust=none, no receiver comes for so long at the end (for ever)");
     verb->add_flag("-v,--verbose", flags->verbose, "say on stderr how much was sent");
     add_json_flag(verb, here);
     add_options(verb, flags->wanted);
+    verb->footer("With --trust=none messages go when the last process that uses the mailbox goes: "
+                 "so in\nthe end it waits until a receiver has come.");
     verb->callback([=, &here] { here.status = run_send(here, *flags); });
 }
 

@@ -152,6 +152,17 @@ void tell_where(const context& here, std::string_view doing, std::string_view as
     print(here, facts, fmt::format("{} {}", doing, printable(where.name())), {}, ink::dim);
 }
 
+void tell_waiting(const context& here, std::string_view address, std::uint64_t messages) {
+    json facts = envelope("waiting");
+    facts["address"] = text(address);
+    facts["messages"] = messages;
+    print(here, facts,
+          fmt::format("{}: waiting for a receiver; {} gone if this process ends before one comes",
+                      printable(address),
+                      human_plural(messages, "message") + (messages == 1 ? " is" : " are")),
+          {}, ink::dim);
+}
+
 exit_code fail_usage(const context& here, std::string_view what, std::string_view next) {
     const std::string usual =
         here.verb.empty() ? "hawser --help" : fmt::format("hawser {} --help", here.verb);

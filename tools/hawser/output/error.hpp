@@ -2,6 +2,7 @@
 // asked for JSON.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include <hawser/address.hpp>
@@ -25,6 +26,9 @@ exit_code warn(const context& here, const hawser::error& why, std::string_view g
 // queue or a terminal, and nobody could guess which.
 void tell_where(const context& here, std::string_view doing, std::string_view asked,
                 const hawser::address& where);
+
+// Says on stderr that so many messages wait for a receiver, and are gone if this process ends.
+void tell_waiting(const context& here, std::string_view address, std::uint64_t messages);
 
 // The command line itself is wrong.
 exit_code fail_usage(const context& here, std::string_view what, std::string_view next = {});
