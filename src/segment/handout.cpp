@@ -47,6 +47,33 @@ error plain(const error& why) {
                                                         std::strerror(why.sys()));
 }
 
+// Why a socket could not be made in the directory of this path.
+error explain_place(const error& why, const std::string& path) {
+    if (!why.detail().empty()) return why;
+    const std::string directory = directory_of(path);
+    const auto say = [&](const std::string& what) {
+        return error{why.code(), "open", why.sys()}.because(what);
+    };
+    switch (why.sys()) {
+    case ENOENT:
+    case ENOTDIR:
+        return say("the mailbox directory " + directory +
+                   " does not exist. Make it, or set $HAWSER_DIR to another.");
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return say("this user may not make files in the mailbox directory " + directory +
+                   ". Set $HAWSER_DIR to another.");
+    case ENAMETOOLONG:
+        return error{errc::invalid_argument, "open", ENAMETOOLONG}.because(
+            "choose a shorter $HAWSER_DIR: with trust=none a socket is made there under a passing "
+            "name, and that is too long in " +
+            directory);
+    default:
+        return plain(why);
+    }
+}
+
 result<os::fork_guard> hold_directory(const std::string& directory, std::int64_t until_ns) {
     for (;;) {
         auto held = os::lock_directory(directory);
@@ -281,13 +308,13 @@ result<void> handout::take_name(std::int64_t until_ns) {
 result<void> handout::publish(std::int64_t until_ns) {
     auto socket = os::make_unix_socket(os::socket_type::stream);
     if (!socket) return plain(socket.why());
-    if (auto bound = bind_apart(socket->get()); !bound) return plain(bound.why());
+    if (auto bound = bind_apart(socket->get()); !bound) return explain_place(bound.why(), path_);
     // It answers before it can be found: whoever finds it is never kept waiting by a thread that
     // could not be started.
     if (auto started = start(std::move(*socket)); !started) return plain(started.why());
     auto named = take_name(until_ns);
     if (named || named.is(errc::already_exists)) return named;
-    return plain(named.why());
+    return explain_place(named.why(), path_);
 }
 
 handout::~handout() {
@@ -345,6 +372,10 @@ error explain_refusal(const error& why, const std::string& path) {
     case ECONNREFUSED:
         return error{errc::not_found, "open", why.sys()};
     case EACCES:
+        if (os::look_at(path).is(errc::permission))
+            return error{errc::permission, "open", EACCES}.because(
+                "this user may not look into the mailbox directory " + directory_of(path) +
+                ". Set $HAWSER_DIR to another.");
         return error{errc::permission, "open", EACCES}.because(
             "the mode of " + path +
             " does not let this user in. ls -l shows it; whoever hosts the mailbox can give mode= "
@@ -467,7 +498,11 @@ result<bool> remove_handout(const std::string& path, whose_name which, std::int6
     const auto gone = os::remove_name(path);
     if (gone || gone.is(errc::not_found)) return gone.has_value();
     return error{gone.why().code(), "open", gone.why().sys()}.because(
-        "the host of this mailbox is dead, and this user may not remove its name, " + path + ".");
+        (which == whose_name::of_the_dead
+             ? "the host of this mailbox is dead, and this user may not remove its name, "
+             : "this user may not remove the name of this mailbox, which its owner, root, or the "
+               "owner of the directory may: ") +
+        path + ".");
 }
 
 std::size_t remove_unnamed_handouts(const std::string& directory) {

@@ -307,8 +307,10 @@ result<void> check_handed_out(const std::string& path, const options& wanted) {
             "a mailbox with trust=none lives in the memory of those who use it and goes with "
             "them; persist=yes needs a file, trust=all.");
     if (path.size() > os::longest_unix_name)
-        return bad("with trust=none a socket has the name, whose path, " + path + ", may have " +
-                   std::to_string(os::longest_unix_name) + " bytes. Take a shorter one.");
+        return bad(
+            "choose a shorter name or $HAWSER_DIR: with trust=none a socket has the name, and "
+            "its path at most " +
+            std::to_string(os::longest_unix_name) + " bytes: " + path);
     return {};
 }
 
