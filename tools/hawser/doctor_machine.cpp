@@ -52,10 +52,12 @@ finding check_kind(const std::string& directory) {
     const auto kind = static_cast<unsigned long>(status.f_type);
     if (kind == TMPFS_MAGIC || kind == RAMFS_MAGIC)
         return {level::ok, directory, "is memory (tmpfs)", {}, {}};
-    return {level::note, directory, "is not a tmpfs",
-            "messages are written back to a disk from time to time, which costs speed; with a "
-            "network file system, locks may not work at all",
-            "findmnt -T " + directory};
+    return {
+        level::note, directory, "is not a tmpfs",
+        "messages are written back to a disk from time to time, which costs speed; with a "
+        "network file system, locks may not work at all (mailboxes with trust=none are in memory "
+        "all the same)",
+        "findmnt -T " + directory};
 }
 
 finding check_share(const std::string& directory, const char* noun, std::uint64_t free,

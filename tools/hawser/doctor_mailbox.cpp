@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "output/human.hpp"
+#include "output/known.hpp"
 #include "output/users.hpp"
 
 namespace tool {
@@ -54,6 +55,9 @@ std::optional<finding> check_state(const mailbox_info& box) {
     case mailbox_state::idle:
         return std::nullopt;
     case mailbox_state::dead:
+        if (host_has_gone(box))
+            return say(level::problem, "has lost its host: nobody can join", box.problem,
+                       "hawser gc");
         return say(level::problem,
                    fmt::format("is left over: nobody takes part, nothing is in it, and it keeps {}",
                                human_size(box.memory_bytes)),
@@ -70,6 +74,9 @@ std::optional<finding> check_state(const mailbox_info& box) {
         return say(level::problem, "is damaged: nobody can join, its messages are lost",
                    box.problem, remove);
     case mailbox_state::unreadable:
+        // With trust=none its host says, or does not say, what is in it.
+        if (box.geometry.trust == hawser::trust_policy::none)
+            return say(level::note, "can't be looked at", box.problem, {});
         return say(
             level::note, "you may not look at it",
             fmt::format("it belongs to {}, mode {:04o}", user_name(box.uid), box.mode & 07777),

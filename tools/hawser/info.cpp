@@ -12,6 +12,7 @@
 #include "output/error.hpp"
 #include "output/human.hpp"
 #include "output/json.hpp"
+#include "output/known.hpp"
 #include "output/table.hpp"
 #include "output/users.hpp"
 #include "verbs.hpp"
@@ -73,12 +74,6 @@ void add_users(facts& into, const hawser::mailbox_info& mailbox) {
         into.emplace_back(hawser::name_of(who.role), "process " + std::to_string(who.pid));
 }
 
-bool is_usable(const hawser::mailbox_info& mailbox) {
-    return mailbox.state == hawser::mailbox_state::in_use ||
-           mailbox.state == hawser::mailbox_state::idle ||
-           mailbox.state == hawser::mailbox_state::dead;
-}
-
 facts facts_of(const hawser::mailbox_info& mailbox) {
     facts all;
     all.emplace_back("address", mailbox.address);
@@ -87,11 +82,11 @@ facts facts_of(const hawser::mailbox_info& mailbox) {
     if (!mailbox.problem.empty()) all.emplace_back("problem", mailbox.problem);
     all.emplace_back("mode", fmt::format("{:04o}", mailbox.mode & 07777));
     all.emplace_back("owner", user_name(mailbox.uid) + ":" + group_name(mailbox.gid));
-    if (is_own(mailbox))
+    if (is_own(mailbox) && !host_has_gone(mailbox))
         all.emplace_back("size",
                          fmt::format("{} of memory, {} in all", human_size(mailbox.memory_bytes),
                                      human_size(mailbox.file_bytes)));
-    if (!is_usable(mailbox)) return all;
+    if (!was_seen_inside(mailbox)) return all;
     if (mailbox.created.time_since_epoch().count() != 0)
         all.emplace_back("created", when(mailbox.created));
     if (is_own(mailbox)) all.emplace_back("layout", std::to_string(mailbox.layout_version));

@@ -13,6 +13,7 @@
 #include "output/error.hpp"
 #include "output/human.hpp"
 #include "output/json.hpp"
+#include "output/known.hpp"
 #include "output/table.hpp"
 #include "output/users.hpp"
 #include "terminal/terminal.hpp"
@@ -119,6 +120,8 @@ bool print_json(const mailboxes& all, const objects* others) {
 
 // ---- tables -----------------------------------------------------------------------------------
 
+constexpr const char* nothing = "-";
+
 bool print_table(const context& here, const mailboxes& all) {
     table shown({{"ADDRESS"},
                  {"STATE"},
@@ -129,17 +132,17 @@ bool print_table(const context& here, const mailboxes& all) {
                  {"SENT", align::right},
                  {"RECEIVED", align::right},
                  {"MEMORY", align::right}});
-    for (const auto& each : all)
-        shown.add({each.address, std::string(hawser::name_of(each.state)), human_count(each.depth),
-                   human_count(each.held),
-                   human_count(count_alive(each, hawser::participant_role::sender)),
-                   human_count(count_alive(each, hawser::participant_role::receiver)),
-                   human_count(each.counters.sent), human_count(each.counters.received),
-                   human_size(each.memory_bytes)});
+    for (const auto& each : all) {
+        const bool seen = was_seen_inside(each);
+        const auto count = [&](std::uint64_t n) { return seen ? human_count(n) : nothing; };
+        shown.add({each.address, std::string(hawser::name_of(each.state)), count(each.depth),
+                   count(each.held), count(count_alive(each, hawser::participant_role::sender)),
+                   count(count_alive(each, hawser::participant_role::receiver)),
+                   count(each.counters.sent), count(each.counters.received),
+                   host_has_gone(each) ? nothing : human_size(each.memory_bytes)});
+    }
     return shown.print(here);
 }
-
-constexpr const char* nothing = "-";
 
 // "10 x 8KiB", "16KiB", "3 members"
 std::string limit_of(const hawser::system_object& one) {

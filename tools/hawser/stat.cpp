@@ -9,6 +9,7 @@
 #include "output/error.hpp"
 #include "output/human.hpp"
 #include "output/json.hpp"
+#include "output/known.hpp"
 #include "output/table.hpp"
 #include "verbs.hpp"
 
@@ -29,13 +30,17 @@ bool print_json(const hawser::mailbox_info& mailbox) {
     json document = envelope("stat");
     document["address"] = text(mailbox.address);
     document["state"] = hawser::name_of(mailbox.state);
-    document["depth"] = mailbox.depth;
-    document["held"] = mailbox.held;
-    document["counters"] = to_json(mailbox.counters);
+    const json seen = to_json(mailbox); // null where it could not be seen
+    for (const char* const name : {"problem", "depth", "held", "counters"})
+        document[name] = seen[name];
     return print_document(document);
 }
 
 bool print_text(const hawser::mailbox_info& mailbox) {
+    if (!was_seen_inside(mailbox))
+        return print_facts({{"state", std::string(hawser::name_of(mailbox.state))},
+                            {"problem", mailbox.problem},
+                            {"counters", "-"}});
     const hawser::stats& sums = mailbox.counters;
     return print_facts({
         {"sent", human_count(sums.sent) + " (" + human_size(sums.sent_bytes) + ")"},

@@ -152,10 +152,12 @@ void inspect_handed_out(mailbox_info& info, std::int64_t until_ns) {
         info.geometry.trust = trust_policy::none;
         return;
     }
+    info.geometry.trust = trust_policy::none;
     switch (fd.why().code()) {
     case errc::not_found:
         info.state = mailbox_state::dead;
-        info.problem = "its host was killed; nobody can join any more.";
+        info.problem = "its host has gone: nobody can join any more. Processes that had joined "
+                       "before may still be in it, unseen; gc removes no more than the name.";
         return;
     case errc::permission:
     case errc::timed_out:
@@ -297,6 +299,7 @@ result<bool> tidy(const mailbox_info& info, const std::string& name) {
 
 collected collect_one(const mailbox_info& info, const std::string& name, bool dry_run) {
     collected one{info.address, info.path, info.memory_bytes, false, {}};
+    const bool host_gone = info.state == mailbox_state::dead && !info.problem.empty();
     const auto dead_inside = std::ranges::any_of(
         info.participants, [](const participant_info& who) { return !who.alive; });
     if (info.state == mailbox_state::in_use && !dead_inside) {
@@ -310,7 +313,9 @@ collected collect_one(const mailbox_info& info, const std::string& name, bool dr
             one.removed = tidied && *tidied;
             if (!tidied) one.reason = tidied.why().describe();
         }
-        if (one.removed)
+        if (one.removed && host_gone)
+            one.reason = info.problem;
+        else if (one.removed)
             one.reason = "nobody is there and nothing is in it";
         else if (one.reason.empty() && info.state == mailbox_state::in_use)
             one.reason = "in use; what the dead left in it is repaired";

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "output/human.hpp"
+#include "output/known.hpp"
 
 namespace tool {
 namespace {
@@ -110,6 +111,12 @@ json to_json(const hawser::participant_info& who) {
 json to_json(const hawser::mailbox_info& mailbox) {
     json participants = json::array();
     for (const auto& who : mailbox.participants) participants.push_back(to_json(who));
+    const auto if_seen = [seen = was_seen_inside(mailbox)](json value) {
+        return seen ? std::move(value) : json(nullptr);
+    };
+    const auto memory = [gone = host_has_gone(mailbox)](std::uint64_t bytes) {
+        return gone ? json(nullptr) : json(bytes);
+    };
     return json{{"address", text(mailbox.address)},
                 {"path", text(mailbox.path)},
                 {"state", hawser::name_of(mailbox.state)},
@@ -118,13 +125,13 @@ json to_json(const hawser::mailbox_info& mailbox) {
                 {"mode", fmt::format("{:04o}", mailbox.mode & 07777)},
                 {"uid", mailbox.uid},
                 {"gid", mailbox.gid},
-                {"created", timestamp(mailbox.created)},
-                {"file_bytes", mailbox.file_bytes},
-                {"memory_bytes", mailbox.memory_bytes},
+                {"created", if_seen(timestamp(mailbox.created))},
+                {"file_bytes", memory(mailbox.file_bytes)},
+                {"memory_bytes", memory(mailbox.memory_bytes)},
                 {"geometry", to_json(mailbox.geometry)},
-                {"depth", mailbox.depth},
-                {"held", mailbox.held},
-                {"counters", to_json(mailbox.counters)},
+                {"depth", if_seen(mailbox.depth)},
+                {"held", if_seen(mailbox.held)},
+                {"counters", if_seen(to_json(mailbox.counters))},
                 {"participants", std::move(participants)}};
 }
 
