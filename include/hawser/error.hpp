@@ -21,13 +21,15 @@ inline namespace v1 {
 // The canonical codes. Each tells a caller what it can do next; the errno only tells why.
 enum class errc : std::uint8_t {
     would_block = 1, // non-blocking: nothing to receive, or no room to send. Try again later.
-    timed_out,       // the time given is over; nothing was sent or received.
+    timed_out, // the time given is over; nothing was sent or received. Of open: who would have to
+               // answer or make way is stopped.
     closed,    // end of stream: every sender has gone and nothing is left; or the end point was
                // closed.
     not_found, // no such mailbox, and none was to be created.
     already_exists, // it exists although it was to be created, or exists with another geometry.
     permission,     // the file mode or the owner forbids it.
-    too_big,        // the message is larger than max_message.
+    too_big,        // the message is larger than max_message; of open with trust=none: the mailbox
+                    // is larger than what was agreed to.
     no_space,  // no memory, no participant slot, no chunk in the hand: a limit that can be raised.
     peer_died, // the other side died, and the caller had asked to be told.
     corrupt,   // the shared state breaks an invariant: not a mailbox, cut short, or scribbled on.

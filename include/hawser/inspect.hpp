@@ -3,7 +3,9 @@
 // - An observer never takes part: it maps the segment read-only, reads counters, and takes no slot.
 //   What it reads is a snapshot of moving parts; each number is right, together they may be an
 //   instant apart.
-// - Blocks: never on a participant. Allocates: yes. Threads: any. Fork, signals: nothing special.
+// - Blocks: never on a participant, but for the host of a mailbox with trust=none: it is
+//   `unreadable` if it does not answer within 1 s (all of a list together: 2 s).
+// - Allocates: yes. Threads: any. Fork, signals: nothing special.
 #pragma once
 
 #include <chrono>
@@ -37,11 +39,12 @@ struct participant_info {
 enum class mailbox_state : std::uint8_t {
     in_use,      // a participant lives
     idle,        // nobody there; messages wait, or it is to persist
-    dead,        // nobody there, nothing in it: gc may remove it
+    dead,        // nobody there, nothing in it: gc may remove it. With trust=none and a `problem`:
+                 // the host has gone; who joined before may still be in it, and no number is known
     not_mailbox, // the name looks like ours, the content does not
     other_version,
     damaged,    // cut short or inconsistent
-    unreadable, // no permission to look
+    unreadable, // no permission to look, or trust=none and its host does not answer
 };
 
 struct mailbox_info {

@@ -3,12 +3,12 @@
 //
 // message
 // - owns its bytes until it is destroyed; they are the mailbox's own memory where the transport can
-//   (shm), so a message in use counts against the receiver's `loans`. Destroying it is what tells
-//   the mailbox that it was processed.
-// - Blocks: never. Allocates: never. Threads: may be moved to another thread and released there; it
-//   keeps its end point's memory alive, also past the receiver's destruction. Fork: a child must
-//   not use or destroy a message of its parent (destroying it is harmless and does nothing).
-//   Signals: nothing special.
+//   (shm; with trust=none a copy that nobody else can change), so a message in use counts against
+//   the receiver's `loans`. Destroying it is what tells the mailbox that it was processed.
+// - Blocks: never. Allocates: never (the copy was made by receive, and goes with the message).
+//   Threads: may be moved to another thread and released there; it keeps its end point's memory
+//   alive, also past the receiver's destruction. Fork: a child must not use or destroy a message of
+//   its parent (destroying it is harmless and does nothing). Signals: nothing special.
 // - A crash before it is destroyed: it is delivered again, with redelivered() == true
 //   (delivery=at_least_once).
 //

@@ -4,8 +4,8 @@
 //     while (auto m = in.receive()) use(m->bytes());
 //
 // - Blocks: receive waits for a message; try_receive never; _for and _until at most so long.
-// - Allocates: open does; nothing else on shm. Zero-copy where the transport can: the message is
-//   the mailbox's memory.
+// - Allocates: open does; nothing else on shm, but with trust=none each receive, for its copy.
+//   Zero-copy where the transport can: the message is the mailbox's memory.
 // - Threads: one thread at a time uses a receiver; messages may be released in any thread. Open one
 //   for each thread.
 // - Fork: belongs to the process that opened it. In a child every call is invalid_argument, and
@@ -18,7 +18,8 @@
 //   have gone gets what they left, and then `closed`; if they left nothing, it waits for the next
 //   sender.
 // - Errors: would_block (nothing there) · timed_out · closed · no_space (all `loans` messages are
-//   still in use) · corrupt · interrupted · invalid_argument (after fork, after close).
+//   still in use; trust=none: no memory for the copy, and the next call has the message) · corrupt
+//   · interrupted · invalid_argument (after fork, after close).
 #pragma once
 
 #include <chrono>

@@ -2,8 +2,9 @@
 //
 // - Blocks, allocates: never (value() of an error throws, and an exception allocates).
 // - Threads: a value like any other; two threads need two results or a lock.
-// - Ask first (`if (r)`, `r.code()`), or say that you know: `r.value()` gives the value or throws
-//   hawser::exception. `*r` and `r->` require that there is a value.
+// - Ask first (`if (r)`, then `r.why().code()`, or `r.is(errc::closed)`), or say that you know:
+//   `r.value()` gives the value or throws hawser::exception. `*r` and `r->` require that there is
+//   a value.
 #pragma once
 
 #include <memory>

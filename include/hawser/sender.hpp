@@ -55,7 +55,9 @@ class sender {
   public:
     // Opens or creates what the address names. Does not wait for a receiver.
     // Errors: those of address::parse · not_found · already_exists · permission · no_space ·
-    // corrupt · unsupported · invalid_argument.
+    // corrupt · unsupported · invalid_argument · timed_out (shm: who opens or removes it is
+    // stopped; trust=none: its host does not answer, after about 6 s) · too_big (trust=none: it is
+    // larger than the defaults, which has to be asked for).
     [[nodiscard]] static result<sender> open(std::string_view address, const options& wanted = {});
     [[nodiscard]] static result<sender> open(const address& where, const options& wanted = {});
 
@@ -128,7 +130,8 @@ class sender {
     [[nodiscard]] hawser::stats stats() const noexcept;
     [[nodiscard]] const hawser::address& where() const noexcept;
 
-    // Leaves. What was sent stays. Later calls are invalid_argument. Does not wait for receivers.
+    // Leaves. What was sent stays (trust=none: as long as somebody is in the mailbox). Later calls
+    // are invalid_argument. Does not wait for receivers.
     void close() noexcept;
 
   private:
