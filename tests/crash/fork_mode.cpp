@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include <poll.h>
@@ -24,6 +26,14 @@ namespace hawser::crash {
 namespace {
 
 enum class verdict : int { none, good, bad };
+
+bool is_asleep(pid_t thread) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    const std::size_t end = line.rfind(')');
+    return end != std::string::npos && line.substr(end, 3) == ") S";
+}
 
 struct notes {
     std::atomic<pid_t> child;
@@ -62,13 +72,18 @@ class desk {
         ::close(hold_[1]);
         ::close(ask_[1]);
         mine(); // made now: a child must not find it half made, with nobody left to finish it
-        std::thread([this, &at, lives_on] {
+        std::atomic<pid_t> thread = 0;
+        std::thread([this, &at, lives_on, &thread] {
+            thread = ::gettid();
             char asked = 0;
             if (::read(ask_[0], &asked, 1) != 1) return;
             const pid_t child = ::fork();
             if (child == 0) be_child(at, lives_on);
             notes_->child = child;
         }).detach();
+        // Only this thread is traced: a breakpoint that the other one runs into ends them both. So
+        // it sleeps before there is any.
+        while (thread == 0 || !is_asleep(thread)) std::this_thread::yield();
     }
 
   private:
@@ -115,13 +130,14 @@ bool within(std::chrono::milliseconds limit, const std::function<bool()>& is_so)
     return true;
 }
 
-// Lets the second thread fork, and the operation go on as far as that needs.
+// Lets the second thread fork, and the operation go on as far as that needs: without a breakpoint,
+// which the child would have in its code, too.
 std::string let_it_fork(desk& wires, victim& who, std::uint64_t& waited) {
     const auto forked = [&] { return wires.said().child != 0; };
     wires.ask();
     if (!within(4ms, forked)) ++waited;
-    while (!forked() && who.step()) {
-        for (int i = 0; i < 30 && who.step(); ++i) {
+    while (!forked() && who.step_plainly()) {
+        for (int i = 0; i < 30 && who.step_plainly(); ++i) {
         }
         within(2ms, forked);
     }

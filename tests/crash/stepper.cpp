@@ -123,6 +123,14 @@ bool victim::step() {
     return true;
 }
 
+bool victim::step_plainly() {
+    if (gone_ || at_end_) return false;
+    go(PTRACE_SINGLESTEP);
+    if (gone_ || at_end_) return false;
+    ++instructions_;
+    return true;
+}
+
 std::uint64_t victim::code_at(std::uint64_t address) const {
     return static_cast<std::uint64_t>(
         ::ptrace(PTRACE_PEEKTEXT, pid_, reinterpret_cast<void*>(address), nullptr));

@@ -66,6 +66,8 @@ class victim {
 
     // One instruction. False if it came to end(), or is gone.
     bool step();
+    // The same without a breakpoint in its code: a string instruction is as many as it repeats.
+    bool step_plainly();
     // Where it stands, and whether its next instruction is a system call.
     [[nodiscard]] std::uint64_t address() const;
     [[nodiscard]] bool before_system_call() const;
