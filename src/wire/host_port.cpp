@@ -65,8 +65,8 @@ result<host_port> parse_host_port(std::string_view rest, std::string_view scheme
                                    hawser::detail::in_quotes(found->port) + ".");
     const std::string_view host = found->host == all_hosts ? std::string_view{} : found->host;
     if (host.size() > longest_host) return refused(scheme, "the host's name is too long.");
-    if (host.find('/') != std::string_view::npos)
-        return refused(scheme, "a host has no '/' in it.");
+    if (host.find_first_of("/[]") != std::string_view::npos)
+        return refused(scheme, "a host has no '/' and no brackets in it.");
     return host_port{std::string(host), static_cast<std::uint16_t>(*port)};
 }
 

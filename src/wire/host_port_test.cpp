@@ -52,7 +52,9 @@ TEST(host_port, refuses_what_is_none_and_says_what_one_is) {
                              "//[::1:7000",
                              "//[]:7000",
                              "//localhost:7000/",
-                             "//a/b:7000"}) {
+                             "//a/b:7000",
+                             "//[[a]:7000",
+                             "//a]b:7000"}) {
         const auto read = parse_host_port(text, "udp");
         ASSERT_TRUE(read.is(errc::invalid_argument)) << text;
         EXPECT_NE(read.why().detail().find("udp://127.0.0.1:7000"), std::string_view::npos)
