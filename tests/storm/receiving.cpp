@@ -81,7 +81,8 @@ class receiving final : public player {
 
     result<message> next() {
         now(doing::receiving);
-        if (notes().drain.load()) return in_->receive_for(last_patience);
+        draining_ = notes().drain.load();
+        if (draining_) return in_->receive_for(last_patience);
         const std::uint64_t drawn = chance(100);
         const bool told_of_ends = kind_.ends && kind_.many_receivers && !kind_.removals;
         if (!told_of_ends) return in_->receive_for(short_patience);
@@ -104,7 +105,8 @@ class receiving final : public player {
     bool go_on_without(const error& why) {
         const errc code = why.code();
         if (code == errc::would_block || code == errc::timed_out) {
-            const bool last = notes().drain.load() && (!kind_.shared_memory() || kind_.removals);
+            // Only a wait that began as the last one was long enough for a look for the dead.
+            const bool last = draining_ && (!kind_.shared_memory() || kind_.removals);
             if (last && code == errc::timed_out) return park();
             if (!survivor_ && code == errc::would_block) let_pass(some_ns(1'000'000));
             return true;
@@ -216,6 +218,7 @@ class receiving final : public player {
     std::vector<std::uint32_t> last_of_; // by life: one more than the number that came last
     std::optional<std::uint64_t> last_sequence_;
     bool polls_;
+    bool draining_ = false; // since before the attempt that ended last
     int drained_again_ = 0;
 };
 
