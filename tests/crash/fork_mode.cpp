@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <string>
 #include <thread>
 
@@ -18,6 +17,7 @@
 
 #include "audit.hpp"
 #include "modes.hpp"
+#include "support/asleep.hpp"
 #include "support/shared.hpp"
 #include "support/watchdog.hpp"
 
@@ -26,14 +26,6 @@ namespace hawser::crash {
 namespace {
 
 enum class verdict : int { none, good, bad };
-
-bool is_asleep(pid_t thread) {
-    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-    std::string line;
-    std::getline(file, line);
-    const std::size_t end = line.rfind(')');
-    return end != std::string::npos && line.substr(end, 3) == ") S";
-}
 
 struct notes {
     std::atomic<pid_t> child;
@@ -83,7 +75,7 @@ class desk {
         }).detach();
         // Only this thread is traced: a breakpoint that the other one runs into ends them both. So
         // it sleeps before there is any.
-        while (thread == 0 || !is_asleep(thread)) std::this_thread::yield();
+        while (thread == 0 || test::state_of(thread) != 'S') std::this_thread::yield();
     }
 
   private:

@@ -17,6 +17,7 @@
 #include "identity/identity.hpp"
 #include "os/lock.hpp"
 #include "segment/format.hpp"
+#include "support/asleep.hpp"
 #include "support/place.hpp"
 #include "support/unix_peer.hpp"
 

@@ -124,12 +124,10 @@ bool has_ended(int pidfd) {
     return ::poll(&one, 1, 0) == 1;
 }
 
-char state_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string line;
-    std::getline(file, line);
-    const std::size_t end = line.rfind(')'); // the name before it may hold anything
-    return end != std::string::npos && end + 2 < line.size() ? line[end + 2] : '\0';
+std::optional<collected_object> what_gc_says_of(const std::string& path, bool dry_run) {
+    for (const auto& one : collect_system_objects(dry_run).value())
+        if (one.name == path) return one;
+    return std::nullopt;
 }
 
 void identity::SetUp() {

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,8 @@ pid_t outer_pid();
 void kill_and_wait(pid_t pid);
 bool has_ended(int pidfd);
 
-// The letter of /proc/PID/stat ('R', 'S', 'Z', …), or 0 if there is none.
-char state_of(pid_t pid);
+// Of that file only: what else a machine has lying about is not the test's.
+std::optional<collected_object> what_gc_says_of(const std::string& path, bool dry_run = false);
 
 class identity : public testing::Test {
   protected:

@@ -21,6 +21,7 @@
 
 #include "identity/identity.hpp"
 #include "os/open_files.hpp"
+#include "support/asleep.hpp"
 #include "support/place.hpp"
 
 namespace hawser::test {

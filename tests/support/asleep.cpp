@@ -49,6 +49,14 @@ bool is_asleep(pid_t process, pid_t thread) {
 
 } // namespace
 
+char state_of(pid_t process_or_thread) {
+    std::ifstream file("/proc/" + std::to_string(process_or_thread) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    const std::size_t end = line.rfind(')'); // the name before it may hold anything
+    return end != std::string::npos && end + 2 < line.size() ? line[end + 2] : '\0';
+}
+
 void waiters::note(participant_role role) const {
     const auto process = ::getpid();
     const auto thread = static_cast<pid_t>(::syscall(SYS_gettid));

@@ -1,5 +1,6 @@
-// Which threads of a test sleep in a call that waits for another process: the test's own look from
-// outside, for transports that have no participants to look at.
+// What the kernel says of a process or thread, and which threads of a test sleep in a call that
+// waits for another process: the test's own look from outside, for transports that have no
+// participants to look at.
 //
 // - A thread says in which role it is going to wait (note_waiter, from that thread); anybody asks
 //   how many of that role the kernel has asleep in a poll or a queue's own call.
@@ -18,6 +19,10 @@
 #include "support/shared.hpp"
 
 namespace hawser::test {
+
+// The letter that /proc has for a process or thread ('R', 'S' asleep, 'D', 'Z', …); 0 if there is
+// no such one.
+[[nodiscard]] char state_of(pid_t process_or_thread);
 
 class waiters {
   public:

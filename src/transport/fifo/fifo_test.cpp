@@ -19,6 +19,7 @@
 #include <hawser/hawser.hpp>
 
 #include "os/made.hpp"
+#include "support/asleep.hpp"
 #include "support/child.hpp"
 #include "support/meeting.hpp"
 #include "support/place.hpp"
@@ -367,15 +368,6 @@ TEST_F(Fifo, NobodyIsLeftOnAFifoWithoutAName) {
     EXPECT_FALSE(exists());
 }
 
-// The state of a thread of this process, as /proc has it: 'S' is asleep.
-char state_of(pid_t thread) {
-    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-    std::string line;
-    std::getline(file, line);
-    const std::size_t end = line.rfind(')');
-    return end == std::string::npos ? '?' : line[end + 2];
-}
-
 // A foreign program that sleeps in open(2) is let go when the FIFO goes.
 TEST_F(Fifo, WhoWaitsInOpenIsLetGo) {
     for (const int side : {O_RDONLY, O_WRONLY}) {
@@ -387,7 +379,7 @@ TEST_F(Fifo, WhoWaitsInOpenIsLetGo) {
             EXPECT_GE(fd, 0) << std::strerror(errno);
             ::close(fd);
         });
-        until([&] { return opening != 0 && state_of(opening) == 'S'; });
+        until([&] { return opening != 0 && test::state_of(opening) == 'S'; });
         remove_mailbox(address(), removal::by_force).value();
         foreigner.join();
     }

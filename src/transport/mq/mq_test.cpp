@@ -1,6 +1,5 @@
 // What the contract's own tests do not know of POSIX queues: their limits, attributes, names, and
 // being told of messages.
-#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +15,7 @@
 
 #include <hawser/hawser.hpp>
 
+#include "support/asleep.hpp"
 #include "support/child.hpp"
 #include "support/meeting.hpp"
 #include "support/place.hpp"
@@ -353,14 +353,7 @@ TEST_F(Mq, AReceiverKilledWhileItWaitsTakesNothingAlong) {
         static_cast<void>(in.receive());
     });
     there.wait();
-    const std::string wchan = "/proc/" + std::to_string(other.pid()) + "/stat";
-    test::until([&] {
-        char text[512] = {};
-        const int fd = ::open(wchan.c_str(), O_RDONLY);
-        const auto got = ::read(fd, text, sizeof text - 1);
-        ::close(fd);
-        return got > 0 && std::strstr(text, ") S ") != nullptr;
-    });
+    test::until([&] { return test::state_of(other.pid()) == 'S'; });
     other.kill();
     auto out = open_sender();
     out.send("for the next").value();
