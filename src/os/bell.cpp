@@ -46,7 +46,58 @@ result<void> take(fork_guard& into, const char* operation, Make make) noexcept {
 
 } // namespace
 
+namespace {
+
+// Bells of this process that are alone. Guarded by fork_safe_mutex(); a fork child begins with
+// none, as those of its parent are closed.
+constinit unsigned alone = 0;
+constinit unsigned alone_generation = 0;
+
+} // namespace
+
+bool bell::place::take() noexcept {
+    const std::lock_guard hold(fork_safe_mutex());
+    if (alone_generation != fork_generation()) alone = 0;
+    alone_generation = fork_generation();
+    if (alone == most_alone) return false;
+    ++alone;
+    taken_ = true;
+    generation_ = fork_generation();
+    return true;
+}
+
+void bell::place::leave() noexcept {
+    const std::lock_guard hold(fork_safe_mutex());
+    if (std::exchange(taken_, false) && generation_ == alone_generation) --alone;
+}
+
+bell::place& bell::place::operator=(place&& other) noexcept {
+    leave();
+    taken_ = std::exchange(other.taken_, false);
+    generation_ = other.generation_;
+    return *this;
+}
+
 result<bell> bell::listen(int fd, bell_tone tone) noexcept {
+    place one;
+    if (one.take()) {
+        auto made = listen_alone(fd, tone);
+        if (made) made->place_ = std::move(one);
+        // The user's instances are used up; that of the shared bells may be there.
+        if (made || made.why().sys() != EMFILE) return made;
+    }
+    return listen_shared(fd, tone);
+}
+
+result<bell> bell::listen_shared(int fd, bell_tone tone) noexcept {
+    auto seat = bell_seat::take(fd, tone);
+    if (!seat) return seat.why();
+    bell made;
+    made.seat_ = std::move(*seat);
+    return made;
+}
+
+result<bell> bell::listen_alone(int fd, bell_tone tone) noexcept {
     bell made;
     if (const auto got = take(made.watch_, "inotify_init",
                               [] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); });
@@ -76,6 +127,7 @@ result<bell> bell::listen(int fd, bell_tone tone) noexcept {
 }
 
 void bell::ring_self() noexcept {
+    if (seat_) return seat_->ring_self();
     const std::uint64_t one = 1;
     // EAGAIN: it has been rung as often as it can count.
     while (::write(self_.get(), &one, sizeof one) < 0 && errno == EINTR) {
@@ -83,6 +135,7 @@ void bell::ring_self() noexcept {
 }
 
 void bell::remind_after_ns(std::int64_t delay_ns) noexcept {
+    if (seat_) return seat_->remind_after_ns(delay_ns);
     constexpr std::int64_t second_ns = 1'000'000'000;
     itimerspec once{};
     once.it_value = {delay_ns / second_ns, delay_ns % second_ns};
@@ -90,6 +143,7 @@ void bell::remind_after_ns(std::int64_t delay_ns) noexcept {
 }
 
 bell::heard bell::quiet() noexcept {
+    if (seat_) return seat_->quiet();
     std::uint64_t count = 0;
     [[maybe_unused]] auto got = ::read(self_.get(), &count, sizeof count);
     heard news;

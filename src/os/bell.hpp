@@ -6,43 +6,49 @@
 // across PID and network namespaces. Reading the file, as observers do, rings nothing. The kernel
 // itself rings `departed` when a process that had the file open for writing closes it or dies.
 //
-// - fd() is an epoll descriptor (readable when rung), so it nests in epoll, poll and select.
-// Level-triggered until quiet().
-// - Never blocks. Allocates only in the kernel. Threads: one at a time. Fork: closed in a child,
-// where it is silent.
+// - fd() is a descriptor (readable when rung) that nests in epoll, poll and select. Level-triggered
+// until quiet().
+// - There are two kinds. The first few bells of a process have an inotify instance each, and hear
+// at once: four descriptors. All others share one instance and a thread that passes the news on
+// (bell_hub.hpp): one descriptor each, and one of the kernel's few instances for all.
+// - Never blocks, but the destructor of the last shared bell, which waits until that thread has
+// ended. Allocates: a shared bell does. Threads: one at a time. Fork: closed in a child, where it
+// is silent.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include <hawser/result.hpp>
 
+#include "os/bell_hub.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
 
 namespace hawser::os {
 
-enum class bell_tone : std::uint8_t {
-    touch, // rung by setting the file's times
-    write, // rung by writing a byte of it
-};
-
 class bell {
   public:
-    // Listens to the file behind fd for one tone, and for departures. Errors: system (EMFILE: too
-    // many inotify instances, or descriptors).
-    static result<bell> listen(int fd, bell_tone tone) noexcept;
+    // So many bells of a process have an instance of their own: few, as all processes of a user
+    // have 128 together.
+    static constexpr unsigned most_alone = 4;
 
-    [[nodiscard]] int fd() const noexcept { return poll_.get(); }
+    // Listens to the file behind fd for one tone, and for departures. Errors: system (EMFILE: no
+    // inotify instance or descriptor is left) · no_space (watches, threads, memory).
+    static result<bell> listen(int fd, bell_tone tone) noexcept;
+    // The same, as one of the two kinds.
+    static result<bell> listen_alone(int fd, bell_tone tone) noexcept;
+    static result<bell> listen_shared(int fd, bell_tone tone) noexcept;
+
+    [[nodiscard]] int fd() const noexcept { return seat_ ? seat_->fd() : poll_.get(); }
 
     // Makes fd() readable from this side.
     void ring_self() noexcept;
     // Makes fd() readable once more after a while.
     void remind_after_ns(std::int64_t delay_ns) noexcept;
     // Takes back all that rang, and says what it was besides the tone.
-    struct heard {
-        bool departed = false; // somebody who had the file open for writing closed it, or died
-        bool reminded = false; // remind_after_ns() is over
-    };
+    using heard = bell_news;
     heard quiet() noexcept;
 
     // Rings everyone who listens to the file for this tone. Writing puts a zero at offset. Should
@@ -51,10 +57,27 @@ class bell {
     static void ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept;
 
   private:
-    fork_guard watch_; // inotify
-    fork_guard self_;  // eventfd
-    fork_guard timer_; // timerfd
-    fork_guard poll_;  // epoll over the three
+    // One of the few that are alone, until it goes.
+    class place {
+      public:
+        place() noexcept = default;
+        place(place&& other) noexcept : taken_(std::exchange(other.taken_, false)) {}
+        place& operator=(place&& other) noexcept;
+        ~place() { leave(); }
+        bool take() noexcept; // false: there are most_alone already
+
+      private:
+        void leave() noexcept;
+        bool taken_ = false;
+        unsigned generation_ = fork_generation();
+    };
+
+    place place_;
+    fork_guard watch_;                // inotify
+    fork_guard self_;                 // eventfd
+    fork_guard timer_;                // timerfd
+    fork_guard poll_;                 // epoll over the three
+    std::unique_ptr<bell_seat> seat_; // instead of all of these
 };
 
 } // namespace hawser::os

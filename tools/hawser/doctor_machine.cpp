@@ -24,7 +24,8 @@ namespace {
 // Below these shares of what there is, a file system is said to be nearly full, or full.
 constexpr double nearly_full = 0.10;
 constexpr double full = 0.02;
-// One end point that is polled takes one inotify instance; Debian allows 128 to each user.
+// A process that polls end points takes up to five inotify instances; Debian allows 128 to each
+// user.
 constexpr std::uint64_t few_inotify_instances = 128;
 constexpr std::uint64_t few_descriptors = 256;
 
@@ -114,9 +115,11 @@ finding check_inotify() {
     const std::string where = "fs.inotify.max_user_instances";
     if (!instances) return {level::note, where, "can't be read", {}, {}};
     if (*instances < few_inotify_instances)
-        return {level::note, where, fmt::format("is {}", *instances),
-                "each end point whose fd() is polled takes one of them",
-                "sysctl -w fs.inotify.max_user_instances=1024"};
+        return {
+            level::note, where, fmt::format("is {}", *instances),
+            "a process takes one for each of its first four end points whose fd() is polled, and "
+            "one more for all others",
+            "sysctl -w fs.inotify.max_user_instances=1024"};
     return {level::ok, where, fmt::format("is {}", *instances), {}, {}};
 }
 

@@ -25,8 +25,9 @@ class doorbell {
             auto made = os::bell::listen(self.fd(), tone_);
             if (!made)
                 return error{errc::system, "fd", made.why().sys()}.because(
-                    "no more descriptors or inotify instances for this user. Raise the limits: "
-                    "ulimit -n, and sysctl fs.inotify.max_user_instances.");
+                    "no more descriptors, threads, inotify instances or inotify watches for this "
+                    "user. Raise the limits: ulimit -n and -u, and sysctl "
+                    "fs.inotify.max_user_instances and fs.inotify.max_user_watches.");
             bell_.emplace(std::move(*made));
         }
         return bell_->fd();
