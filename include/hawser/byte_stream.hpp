@@ -36,6 +36,7 @@ inline namespace v1 {
 namespace detail {
 class stream_end;
 class listening_end;
+struct end_access;
 } // namespace detail
 
 // Which directions are wanted. Sockets and terminals go both ways; a pipe and a FIFO one way, which
@@ -78,6 +79,8 @@ class byte_stream {
     void close() noexcept;
 
   private:
+    friend struct detail::end_access; // of poller
+
     std::unique_ptr<detail::stream_end> end_;
 };
 
@@ -100,6 +103,8 @@ class byte_listener {
     void close() noexcept;
 
   private:
+    friend struct detail::end_access; // of poller
+
     std::unique_ptr<detail::listening_end> end_;
 };
 

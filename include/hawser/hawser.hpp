@@ -11,6 +11,7 @@
 #include <hawser/notification.hpp>
 #include <hawser/options.hpp>
 #include <hawser/pipe.hpp>
+#include <hawser/poller.hpp>
 #include <hawser/receiver.hpp>
 #include <hawser/result.hpp>
 #include <hawser/sender.hpp>

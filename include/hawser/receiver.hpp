@@ -40,7 +40,8 @@ inline namespace v1 {
 
 namespace detail {
 class receiving_end;
-}
+struct end_access;
+} // namespace detail
 
 class receiver {
   public:
@@ -128,6 +129,8 @@ class receiver {
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
   private:
+    friend struct detail::end_access; // of poller
+
     std::unique_ptr<detail::receiving_end> end_;
 };
 

@@ -42,7 +42,8 @@ inline namespace v1 {
 
 namespace detail {
 class sending_end;
-}
+struct end_access;
+} // namespace detail
 
 // What became of a message that was sent.
 struct sent {
@@ -138,6 +139,8 @@ class sender {
     static std::span<const std::byte> as_bytes(std::string_view text) noexcept {
         return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
     }
+
+    friend struct detail::end_access; // of poller
 
     std::unique_ptr<detail::sending_end> end_;
 };

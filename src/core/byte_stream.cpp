@@ -27,8 +27,16 @@ error no_bytes(const detail::opening& ready, const char* what) {
 
 byte_stream::byte_stream(std::unique_ptr<detail::stream_end> end) noexcept : end_(std::move(end)) {}
 byte_stream::byte_stream(byte_stream&&) noexcept = default;
-byte_stream& byte_stream::operator=(byte_stream&&) noexcept = default;
-byte_stream::~byte_stream() = default;
+byte_stream& byte_stream::operator=(byte_stream&& other) noexcept {
+    if (this != &other) {
+        close();
+        end_ = std::move(other.end_);
+    }
+    return *this;
+}
+byte_stream::~byte_stream() {
+    close();
+}
 
 result<byte_stream> byte_stream::open(std::string_view text, stream_role role,
                                       const options& wanted, deadline until) {
@@ -91,14 +99,23 @@ const address& byte_stream::where() const noexcept {
 }
 
 void byte_stream::close() noexcept {
+    if (end_) end_->member_of.reset();
     end_.reset();
 }
 
 byte_listener::byte_listener(std::unique_ptr<detail::listening_end> end) noexcept
     : end_(std::move(end)) {}
 byte_listener::byte_listener(byte_listener&&) noexcept = default;
-byte_listener& byte_listener::operator=(byte_listener&&) noexcept = default;
-byte_listener::~byte_listener() = default;
+byte_listener& byte_listener::operator=(byte_listener&& other) noexcept {
+    if (this != &other) {
+        close();
+        end_ = std::move(other.end_);
+    }
+    return *this;
+}
+byte_listener::~byte_listener() {
+    close();
+}
 
 result<byte_listener> byte_listener::open(std::string_view text, const options& wanted) {
     const auto where = address::parse(text);
@@ -133,6 +150,7 @@ const address& byte_listener::where() const noexcept {
 }
 
 void byte_listener::close() noexcept {
+    if (end_) end_->member_of.reset();
     end_.reset();
 }
 

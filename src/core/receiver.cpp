@@ -11,8 +11,16 @@ inline namespace v1 {
 
 receiver::receiver(std::unique_ptr<detail::receiving_end> end) noexcept : end_(std::move(end)) {}
 receiver::receiver(receiver&&) noexcept = default;
-receiver& receiver::operator=(receiver&&) noexcept = default;
-receiver::~receiver() = default;
+receiver& receiver::operator=(receiver&& other) noexcept {
+    if (this != &other) {
+        close();
+        end_ = std::move(other.end_);
+    }
+    return *this;
+}
+receiver::~receiver() {
+    close();
+}
 
 result<receiver> receiver::open(std::string_view address, const options& wanted) {
     const auto where = hawser::address::parse(address);
@@ -91,6 +99,7 @@ const hawser::address& receiver::where() const noexcept {
 }
 
 void receiver::close() noexcept {
+    if (end_) end_->member_of.reset();
     end_.reset();
 }
 

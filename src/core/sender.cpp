@@ -21,8 +21,16 @@ error nothing_lent() noexcept {
 
 sender::sender(std::unique_ptr<detail::sending_end> end) noexcept : end_(std::move(end)) {}
 sender::sender(sender&&) noexcept = default;
-sender& sender::operator=(sender&&) noexcept = default;
-sender::~sender() = default;
+sender& sender::operator=(sender&& other) noexcept {
+    if (this != &other) {
+        close();
+        end_ = std::move(other.end_);
+    }
+    return *this;
+}
+sender::~sender() {
+    close();
+}
 
 result<sender> sender::open(std::string_view address, const options& wanted) {
     const auto where = hawser::address::parse(address);
@@ -107,6 +115,7 @@ const hawser::address& sender::where() const noexcept {
 }
 
 void sender::close() noexcept {
+    if (end_) end_->member_of.reset();
     end_.reset();
 }
 

@@ -32,6 +32,10 @@ namespace detail {
 [[nodiscard]] error no_settings(const char* operation) noexcept;
 [[nodiscard]] error no_notification() noexcept;
 
+// What takes an end point out of the poller that it is a member of. The façade resets it before it
+// destroys the end, while the descriptor is still open.
+using membership = std::shared_ptr<void>;
+
 // One open sending end. Destroying it closes it. Errors need no address; the façade adds it. What
 // is not pure says `unsupported` unless it is overridden.
 class sending_end {
@@ -52,6 +56,7 @@ class sending_end {
     virtual result<void> change(const options& wanted);
 
     address where; // set by the façade after opening, unless the end knows better (port 0)
+    membership member_of;
 };
 
 // One open receiving end. Destroying it closes it; memory that it lent lives on until it is given
@@ -71,6 +76,7 @@ class receiving_end {
     virtual result<void> change(const options& wanted);
 
     address where; // set by the façade after opening, unless the end knows better (port 0)
+    membership member_of;
 };
 
 // One open byte stream. write may move a part; read gives at least one byte or an error.
@@ -85,6 +91,7 @@ class stream_end {
     [[nodiscard]] virtual std::optional<credentials> peer() const { return std::nullopt; }
 
     address where; // as above
+    membership member_of;
 };
 
 // A socket that takes connections.
@@ -96,6 +103,7 @@ class listening_end {
     [[nodiscard]] virtual result<int> fd() const = 0;
 
     address where; // as above
+    membership member_of;
 };
 
 // wanted holds the options of the address and of the call, merged and each within its own range.
