@@ -1,4 +1,4 @@
-#include "bench_transports.hpp"
+#include "transports.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -13,16 +13,22 @@
 
 #include <hawser/hawser.hpp>
 
-#include "bench_pair.hpp"
-#include "bench_routes.hpp"
+#include "crew.hpp"
 #include "output/human.hpp"
 #include "output/json.hpp"
 #include "output/table.hpp"
+#include "routes.hpp"
+#include "shared.hpp"
+#include "statistics.hpp"
 #include "terminal/terminal.hpp"
 
 namespace tool {
 namespace {
 
+using bench::median_ns;
+using bench::median_of;
+using bench::run_pair;
+using bench::shared;
 using std::chrono::milliseconds;
 
 constexpr std::size_t small = 64;
@@ -77,7 +83,7 @@ double measure_trip_ns(const hawser::transport_info& about) {
     const route back = make_route(about.scheme, "back");
     meeting_point met;
     const bool reliable = about.can.reliable;
-    double found = 0;
+    const shared<double> found;
     run_pair(
         [&] {
             auto ends = open_both(there, back, met);
@@ -98,10 +104,10 @@ double measure_trip_ns(const hawser::transport_info& about) {
                 }
             };
             trip(100);
-            found = median_ns(20, trips / 20, trip);
+            *found = median_ns(20, trips / 20, trip);
             for (int i = 0; i < (reliable ? 1 : 5); ++i) ends.out.send("").value();
         });
-    return found;
+    return *found;
 }
 
 // Time from the first message received to the last. Where messages may be lost, from the start: the
@@ -111,7 +117,7 @@ flow measure_flow(const hawser::transport_info& about, std::size_t size, std::ui
     const route there = make_route(about.scheme, "flow");
     meeting_point met;
     meeting_point done;
-    flow found;
+    const shared<flow> found;
     run_pair(
         [&] {
             met.arrive();
@@ -133,18 +139,18 @@ flow measure_flow(const hawser::transport_info& about, std::size_t size, std::ui
             std::optional<clock::time_point> begin;
             if (!about.can.reliable) begin = clock::now();
             clock::time_point last;
-            while (found.received < messages) {
+            while (found->received < messages) {
                 auto got = about.can.reliable ? in.receive() : in.receive_for(silence);
                 if (!got && got.is(hawser::errc::timed_out)) break;
                 if (!got) throw hawser::exception(got.why());
                 last = clock::now();
                 if (!begin) begin = last;
-                ++found.received;
+                ++found->received;
             }
-            if (begin) found.seconds = std::chrono::duration<double>(last - *begin).count();
+            if (begin) found->seconds = std::chrono::duration<double>(last - *begin).count();
             done.arrive();
         });
-    return found;
+    return *found;
 }
 
 void measure_one(scheme_figures& one) {
@@ -217,7 +223,7 @@ bool print_json(const std::vector<scheme_figures>& all, double floor_ns) {
 
 exit_code bench_transports(const context& here, std::uint64_t runs) {
     std::vector<scheme_figures> all = all_schemes();
-    const double floor_ns = ping_pong_ns(100);
+    const double floor = bench::floor_ns(milliseconds(20));
     for (std::uint64_t run = 0; run < runs; ++run) {
         for (scheme_figures& one : all) {
             if (is_terminal(stream::err))
@@ -226,7 +232,7 @@ exit_code bench_transports(const context& here, std::uint64_t runs) {
         }
     }
     if (is_terminal(stream::err)) fmt::print(stderr, "\r\x1b[K");
-    const bool written = here.json ? print_json(all, floor_ns) : print_text(here, all, runs);
+    const bool written = here.json ? print_json(all, floor) : print_text(here, all, runs);
     return written ? exit_ok : exit_failed;
 }
 

@@ -2,6 +2,7 @@
 // after.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,8 @@
 #include <hawser/capabilities.hpp>
 #include <hawser/receiver.hpp>
 #include <hawser/sender.hpp>
+
+#include "shared.hpp"
 
 namespace tool {
 
@@ -42,19 +45,14 @@ class route {
 // The largest message that the facility takes as it is set here.
 [[nodiscard]] std::uint64_t largest_message(const hawser::transport_info& about);
 
-// Where the two processes of a measurement wait for each other. Made before they part; as often as
-// one likes. Throws std::runtime_error when the other one has gone.
+// Where the two processes of a measurement wait for each other, as often as one likes. Made before
+// they start. Who waits for one that has died is ended with the measurement.
 class meeting_point {
   public:
-    meeting_point();
-    ~meeting_point();
-    meeting_point(const meeting_point&) = delete;
-    meeting_point& operator=(const meeting_point&) = delete;
     void arrive();
 
   private:
-    int pipes_[2][2];
-    int parent_;
+    bench::shared<std::atomic<std::uint64_t>> arrivals_;
 };
 
 } // namespace tool
