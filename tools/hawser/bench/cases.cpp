@@ -100,6 +100,7 @@ void list::add_trip(const lane_kind& kind, const lane_plan& plan, placement wher
 
 void list::add_rate(const lane_kind& kind, const lane_plan& plan, placement where,
                     milliseconds window) {
+    if (kind.only_trips) return;
     const bool crowd = plan.senders + plan.receivers > 2;
     bench_case one = describe(crowd ? "many" : "one way", kind, plan, where);
     one.primary = "ns";
