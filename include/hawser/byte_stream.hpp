@@ -71,6 +71,13 @@ class byte_stream {
     // closed.
     result<void> finish_writing();
 
+    // For a coroutine, as read_some and write_some: result<std::size_t>. Each takes a deadline, a
+    // std::stop_token, or both. Include <hawser/async.hpp>, which says how it goes on.
+    template <typename... How>
+    [[nodiscard]] auto async_read_some(std::span<std::byte> into, How... how);
+    template <typename... How>
+    [[nodiscard]] auto async_write_some(std::span<const std::byte> bytes, How... how);
+
     // For poll and epoll: POLLIN and POLLOUT as poll(2) has them. Never -1 while it is open.
     [[nodiscard]] result<int> fd() const;
     // The other side's process, by the kernel's word (Unix sockets).
@@ -98,6 +105,9 @@ class byte_listener {
     ~byte_listener(); // close()
 
     result<byte_stream> accept(deadline until = deadline::never());
+    // For a coroutine: result<byte_stream>.
+    template <typename... How>
+    [[nodiscard]] auto async_accept(How... how);
     [[nodiscard]] result<int> fd() const; // POLLIN when somebody connects
     [[nodiscard]] const address& where() const noexcept;
     void close() noexcept;

@@ -76,6 +76,11 @@ class receiver {
         return received->template value_as<T>();
     }
 
+    // For a coroutine: `co_await in.async_receive()` gives result<message>. Takes a deadline, a
+    // std::stop_token, or both. Include <hawser/async.hpp>, which says how it goes on.
+    template <typename... How>
+    [[nodiscard]] auto async_receive(How... how);
+
     // A descriptor for poll, epoll, Asio, libuv: readable when try_receive would give a message or
     // an end. Level-triggered; never read from it and never re-arm it. With several receivers
     // another one may be quicker; then try_receive says would_block and the descriptor is quiet

@@ -114,6 +114,13 @@ class sender {
         return send_with(as_bytes(text), with, until);
     }
 
+    // For a coroutine: `co_await out.async_send(bytes)` gives result<sent>. Takes a deadline, a
+    // std::stop_token, or both. Include <hawser/async.hpp>, which says how it goes on.
+    template <typename... How>
+    [[nodiscard]] auto async_send(std::span<const std::byte> bytes, How... how);
+    template <typename... How>
+    [[nodiscard]] auto async_send(std::string_view text, How... how);
+
     // A descriptor for poll, epoll, Asio, libuv. Level-triggered and ready, for fd_events(), when
     // try_send would not say would_block. Never read from it and never re-arm it. It lives as long
     // as the sender. Errors: system (the inotify limit, with the sysctl to raise).

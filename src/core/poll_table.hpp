@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -53,6 +54,8 @@ class poll_table : public std::enable_shared_from_this<poll_table> {
     void wake() noexcept;
     [[nodiscard]] std::size_t size() noexcept;
     [[nodiscard]] result<int> fd() const;
+    // call(tag) is told of each end point that is closed while it is a member.
+    void on_drop(std::function<void(std::uint64_t)> call) { on_drop_ = std::move(call); }
     // Before the poller goes: its members are free for others.
     void let_all_go() noexcept;
 
@@ -121,6 +124,7 @@ class poll_table : public std::enable_shared_from_this<poll_table> {
     std::int64_t alarm_ns_ = no_alarm;
     std::array<std::uint32_t, 65> by_signal_{}; // the place of its member, or 0
     std::size_t members_ = 0;
+    std::function<void(std::uint64_t)> on_drop_;
     unsigned born_ = os::fork_generation();
 };
 

@@ -146,8 +146,15 @@ void poll_table::forget(std::uint32_t place) noexcept {
 // An end point goes. In a fork child nothing was ever a member.
 void poll_table::drop(std::uint64_t token) noexcept {
     if (!admit("remove")) return;
-    const std::lock_guard hold(mutex_);
-    if (find(token) != nullptr) forget(static_cast<std::uint32_t>(token));
+    std::uint64_t tag = 0;
+    {
+        const std::lock_guard hold(mutex_);
+        const record* const one = find(token);
+        if (one == nullptr) return;
+        tag = one->tag;
+        forget(static_cast<std::uint32_t>(token));
+    }
+    if (on_drop_) on_drop_(tag);
 }
 
 void poll_table::let_all_go() noexcept {
