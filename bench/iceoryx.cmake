@@ -1,0 +1,6 @@
+find_package(iceoryx_posh CONFIG QUIET)
+find_program(HAWSER_ROUDI iox-roudi)
+if(iceoryx_posh_FOUND AND HAWSER_ROUDI)
+    bench_peer(ICEORYX "baselines/iceoryx.cpp;baselines/roudi.cpp" iceoryx_posh::iceoryx_posh)
+    target_compile_definitions(hawser_bench PRIVATE "HAWSER_ROUDI=\"${HAWSER_ROUDI}\"")
+endif()

@@ -67,6 +67,7 @@ class descriptor_lane {
                 continue;
             }
             plan_.stopping(false);
+            if (done == 0) plan_.stopping(true);
             if (done == 0) throw std::runtime_error("the other end has gone");
             if (errno != EAGAIN && errno != EINTR) fail("read");
         }

@@ -83,7 +83,7 @@ lane_kind nng_lane() {
     lane_kind kind;
     kind.name = "nng";
     kind.family = "library";
-    kind.waits = {wait_class::spin, wait_class::block};
+    kind.waits = {wait_class::block, wait_class::spin}; // spinning starves its threads
     kind.many_senders = true;
     kind.make = maker<nng_lane_>();
     return kind;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "bench/crew.hpp"
 #include "peers.hpp"
 
 namespace peers {
@@ -26,7 +27,11 @@ class zeromq_lane_ {
     zeromq_lane_(const zeromq_lane_&) = delete;
     zeromq_lane_& operator=(const zeromq_lane_&) = delete;
 
-    void open_sender() { check(zmq_connect(socket(ZMQ_PUSH), where().c_str()) == 0, "connect"); }
+    void open_sender() {
+        // Who connects before the other one has bound tries again only after a while.
+        while (::access(path_.c_str(), F_OK) != 0) tool::bench::rest(std::chrono::milliseconds(1));
+        check(zmq_connect(socket(ZMQ_PUSH), where().c_str()) == 0, "connect");
+    }
     void open_receiver() { check(zmq_bind(socket(ZMQ_PULL), where().c_str()) == 0, "bind"); }
 
     void send(std::span<const std::byte> bytes) {
@@ -71,7 +76,7 @@ lane_kind zeromq_lane() {
     lane_kind kind;
     kind.name = "ZeroMQ";
     kind.family = "library";
-    kind.waits = {wait_class::spin, wait_class::block};
+    kind.waits = {wait_class::block, wait_class::spin}; // spinning starves its threads
     kind.many_senders = true;
     kind.make = maker<zeromq_lane_>();
     return kind;

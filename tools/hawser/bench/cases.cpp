@@ -126,6 +126,11 @@ void list::brief() {
             }
 }
 
+// Spinning in the kernel's calls, without a CPU of one's own, is what nobody would do.
+bool spins_apart(const lane_kind& kind, const lane_plan& plan, placement where) {
+    return kind.family == "kernel" && plan.wait == wait_class::spin && where == placement::unpinned;
+}
+
 // 64 bytes, every lane in each of its ways to wait.
 void list::small_messages() {
     for (const placement where : {placement::pinned, placement::unpinned})
@@ -134,6 +139,7 @@ void list::small_messages() {
                 lane_plan plan;
                 plan.wait = wait;
                 plan.size = std::min(plan.size, kind.most_bytes);
+                if (spins_apart(kind, plan, where)) continue;
                 add_trip(kind, plan, where, time_.trip);
                 add_rate(kind, plan, where, time_.window);
             }
@@ -143,7 +149,8 @@ void list::small_messages() {
 void list::by_size() {
     for (const lane_kind& kind : lane_kinds())
         for (const std::size_t size : sizes_) {
-            if (size > kind.most_bytes) continue;
+            // What only sleeps shows its wake-up at any size.
+            if (size > kind.most_bytes || !kind.can_wait(wait_class::spin)) continue;
             lane_plan plan;
             plan.size = size;
             plan.what = payload::filled;

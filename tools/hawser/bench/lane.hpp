@@ -244,7 +244,7 @@ struct lane_kind {
     bool many_receivers = false;
     bool loans = false;
     bool only_trips = false; // has one slot and no way to wait for room
-    bool loses = false; // may lose messages, by its nature
+    bool loses = false;      // may lose messages, by its nature
     // What it runs in the background needs to hear that a process has gone, and this long.
     std::chrono::milliseconds farewell{0};
     std::function<std::unique_ptr<flow>(const lane_plan&)> make;
