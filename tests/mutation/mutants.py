@@ -63,7 +63,7 @@ ring("ring-commit-blindly", "check",
 ring("ring-commit-relaxed", "order",
      "lane.slots[at.index].word.compare_exchange_strong(raw, mine.pack());",
      "lane.slots[at.index].word.compare_exchange_strong(raw, mine.pack(), "
-     "std::memory_order_relaxed);")
+     "std::memory_order_relaxed, std::memory_order_relaxed);")
 ring("ring-look-relaxed", "order",
      "        const std::uint64_t raw = lane.slots[at.index].word.load();\n",
      "        const std::uint64_t raw = lane.slots[at.index].word.load("
@@ -168,7 +168,7 @@ blocks("block-claim-blindly", "check",
 blocks("block-claim-relaxed", "order",
        "return word.compare_exchange_strong(free, block_word{chunk, true, backed}.pack());",
        "return word.compare_exchange_strong(free, block_word{chunk, true, backed}.pack(), "
-       "std::memory_order_relaxed);")
+       "std::memory_order_relaxed, std::memory_order_relaxed);")
 blocks("block-free-anyones", "check", "if (!word.owned || word.chunk != chunk) return false;",
        "if (!word.owned) return false;")
 blocks("block-free-twice", "check", "if (!word.owned || word.chunk != chunk) return false;",
