@@ -156,6 +156,26 @@ TEST_F(examples, no_notification_is_missed) {
     EXPECT_EQ(program("16_notification").lines(), strings{"10 events, none missed"});
 }
 
+TEST_F(examples, a_poller_hears_mailboxes_timers_and_signals) {
+    auto lines = program("17_poller").lines();
+    std::sort(lines.begin(), lines.end());
+    EXPECT_EQ(lines, (strings{"left 0", "left 1", "left 2", "right 0", "right 1", "right 2"}));
+}
+
+TEST_F(examples, coroutines_ask_and_answer) {
+    EXPECT_EQ(program("18_coroutines").lines(),
+              (strings{"client: you said ahoy", "client: you said avast", "client: no more answers",
+                       "service: nobody asks any more"}));
+}
+
+TEST_F(examples, asio_awaits_a_mailbox) {
+    if (!std::filesystem::exists(std::string(examples_dir) + "/19_asio")) {
+        RecordProperty("not_applicable", "no Asio when this was built");
+        GTEST_SKIP() << "not applicable: no Asio (libasio-dev) when this was built";
+    }
+    EXPECT_EQ(program("19_asio").lines(), (strings{"received 0", "received 1", "received 2"}));
+}
+
 // A program that no test here knows would be an example that nobody runs.
 TEST_F(examples, all_are_run) {
     strings names;
@@ -166,7 +186,8 @@ TEST_F(examples, all_are_run) {
                               "04_loan_zero_copy", "05_epoll", "06_inspect", "07_bounded_buffer",
                               "08_bounded_buffer_by_hand", "09_shared_memory_hello",
                               "10_pipe_parent_child", "11_fifo", "12_posix_queue", "13_sysv_queue",
-                              "14_stream_socket", "15_datagram_socket", "16_notification"}));
+                              "14_stream_socket", "15_datagram_socket", "16_notification",
+                              "17_poller", "18_coroutines", "19_asio"}));
 }
 
 } // namespace hawser::test
