@@ -4,7 +4,7 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 860, 460
-LEFT, RIGHT, TOP, BOTTOM = 76, 214, 44, 56
+LEFT, RIGHT, TOP, BOTTOM = 96, 200, 44, 56
 # Tell apart in print and by those who see few colours; hawser's own are the first, and thicker.
 COLOURS = ["#c1121f", "#f08a24", "#e9b44c", "#1d3557", "#457b9d", "#2a9d8f", "#6a994e", "#7b2cbf",
            "#8d6e63", "#5c677d", "#000000", "#d55fa0"]
@@ -35,7 +35,8 @@ class Chart:
         while decade <= self.high * 1.001:
             y = self._y(decade)
             yield f'<line x1="{LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#bbb"/>'
-            yield _text(LEFT - 8, y + 4, self.y_text(decade), "end")
+            label = self.y_text(decade).replace(".00", "").replace(".0 ", " ")
+            yield _text(LEFT - 8, y + 4, label, "end")
             for part in range(2, 10):
                 if decade * part < self.high:
                     y = self._y(decade * part)

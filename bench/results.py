@@ -60,6 +60,8 @@ def nanoseconds(value):
         return f"{value:.0f} ns"
     if value < 100_000:
         return f"{value / 1000:.2f} µs" if value < 10_000 else f"{value / 1000:.1f} µs"
+    if value >= 1e9:
+        return f"{value / 1e9:.2f} s"
     return f"{value / 1e6:.2f} ms" if value >= 1e6 else f"{value / 1000:.0f} µs"
 
 
@@ -73,7 +75,12 @@ def rate(value):
 
 
 def bandwidth(value):
-    return "–" if value is None else f"{value / 1e9:.3g} GB/s"
+    if value is None:
+        return "–"
+    for unit, size in (("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3)):
+        if value >= size * 0.999:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} B/s"
 
 
 def ratio(value):

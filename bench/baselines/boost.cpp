@@ -109,12 +109,11 @@ class ring_lane {
 template <std::size_t... Sizes>
 std::unique_ptr<tool::bench::flow> ring_of(const lane_plan& plan) {
     std::unique_ptr<tool::bench::flow> made;
-    ((plan.size == Sizes
-          ? (made = std::make_unique<tool::bench::flow_of<ring_lane<Sizes>>>(plan), true)
-          : false) ||
-     ...);
-    if (made == nullptr)
-        throw std::runtime_error("this ring has a fixed size, and none of these bytes is built");
+    const auto make_if = [&]<std::size_t Size>(std::integral_constant<std::size_t, Size>) {
+        if (plan.size == Size) made = std::make_unique<tool::bench::flow_of<ring_lane<Size>>>(plan);
+    };
+    (make_if(std::integral_constant<std::size_t, Sizes>{}), ...);
+    if (made == nullptr) throw std::runtime_error("a ring of this size is not built in");
     return made;
 }
 

@@ -17,9 +17,9 @@ struct spans {
     milliseconds trip_by_size{24};
     milliseconds window{60};
     milliseconds window_by_size{40};
-    milliseconds crowd{200};
+    milliseconds crowd{150};
     milliseconds fairness{1000};
-    milliseconds paced{500};
+    milliseconds paced{400};
     milliseconds idle{1000};
 };
 constexpr spans quick_spans{milliseconds(20),  milliseconds(10), milliseconds(25),

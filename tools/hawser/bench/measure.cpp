@@ -267,7 +267,7 @@ figures idle(const lane_kind& kind, lane_plan plan, milliseconds span) {
             lane->receive_word(); // never comes
         }));
     all.start(std::chrono::seconds(60));
-    const std::uint64_t settled = now_ns() + 5'000'000'000U;
+    const std::uint64_t settled = now_ns() + 2'000'000'000U;
     while (!std::ranges::all_of(receivers, asleep) && now_ns() < settled) rest(milliseconds(5));
     rest(milliseconds(300)); // let those that wait longer and longer come to rest
     std::vector<double> before;

@@ -70,7 +70,7 @@ void print_what_is_missing(const suite_result& found) {
 json to_json(const bench_case& one, const outcome& came) {
     json all{{"group", one.group},        {"lane", one.lane},       {"variant", one.variant},
              {"facts", one.facts},        {"primary", one.primary}, {"repeated", came.repeated},
-             {"unsteady", came.unsteady}, {"failed", came.failed}};
+             {"unsteady", came.unsteady}, {"failed", came.failed},  {"seconds", came.seconds}};
     if (!came.why.empty()) {
         all["why"] = text(came.why);
         all["unsupported"] = came.is_unsupported;

@@ -36,6 +36,7 @@ struct outcome {
     unsigned repeated = 0;         // measured again as the floor moved
     unsigned unsteady = 0;         // runs that are kept although it moved
     unsigned failed = 0;
+    double seconds = 0; // that all this took
     bool is_unsupported = false;
     std::string why; // the first failure
 
