@@ -12,12 +12,10 @@
 
 namespace hawser::os {
 
-namespace {
-
+namespace detail {
 // Written only in a fork child, which has one thread then.
 constinit unsigned forks = 0;
-
-} // namespace
+} // namespace detail
 
 // All living guards. The mutex is held across fork, so that the child finds the list whole.
 struct fork_list {
@@ -36,7 +34,7 @@ struct fork_list {
     }
 
     void after_fork_in_child() noexcept {
-        ++forks;
+        ++detail::forks;
         for (fork_guard* guard = first; guard != nullptr; guard = guard->next_) guard->fd_.reset();
         // Made anew: the thread that locked it has another id here, so it can't unlock it.
         ::new (&mutex) std::recursive_mutex;
@@ -98,10 +96,6 @@ fork_guard::~fork_guard() {
 void fork_guard::close() noexcept {
     const std::lock_guard hold(fork_list::instance().mutex);
     fd_.reset();
-}
-
-unsigned fork_generation() noexcept {
-    return forks;
 }
 
 std::recursive_mutex& fork_safe_mutex() noexcept {

@@ -26,7 +26,12 @@ struct identity {
 };
 identity own_identity() noexcept;
 
-unsigned fork_generation() noexcept;
+namespace detail {
+extern unsigned forks; // raised in each fork child
+}
+inline unsigned fork_generation() noexcept {
+    return detail::forks;
+}
 
 // A mutex that no fork can leave locked in the child: for the few tables that all of a process's
 // end points share. Recursive; not to be held for long.

@@ -47,9 +47,9 @@ struct parts {
     static constexpr std::uint64_t arm = 1 + sync::arm_tries;
 
     // One slot looked at: the word, intent twice, evidence twice, sequence, CAS, intent; at the end
-    // the hand and the hint.
+    // the hand, the hint, and the other side's.
     [[nodiscard]] constexpr std::uint64_t exchange() const noexcept {
-        return 8 * sync::lane_budget(static_cast<std::uint32_t>(capacity)) + 2 + payload + notify +
+        return 8 * sync::lane_budget(static_cast<std::uint32_t>(capacity)) + 3 + payload + notify +
                release;
     }
     [[nodiscard]] constexpr std::uint64_t notify_all() const noexcept { return 8 + 8 * lanes; }

@@ -41,13 +41,9 @@ result<void> participant::ready_class(std::uint32_t block_class) noexcept {
 }
 
 result<std::span<std::byte>> participant::make_room(std::uint32_t hand, std::uint64_t size) {
+    if (fits_inline(size)) return inline_room(hand, size);
     hand_entry& entry = hand_[hand];
     const layout& plan = memory_->plan();
-    if (size <= plan.inline_bytes) {
-        // RELAXED(chunk): ours until the slot's CAS
-        memory_->chunk(entry.chunk).block.store(0, std::memory_order_relaxed);
-        return std::span{memory_->inline_payload(entry.chunk), size};
-    }
     const std::uint32_t block_class = plan.class_for(size);
     const auto attached = attach_block(entry, block_class);
     if (!attached) return attached.why();
@@ -78,7 +74,7 @@ bool participant::one_more_fits(const block_use& use, std::uint32_t block_class)
 }
 
 bool participant::has_room_for(std::uint64_t size) const noexcept {
-    if (size <= memory_->plan().inline_bytes) return true;
+    if (fits_inline(size)) return true;
     const std::uint32_t block_class = memory_->plan().class_for(size);
     return one_more_fits(blocks_in_use(block_class), block_class);
 }
@@ -99,11 +95,6 @@ bool participant::dropping_helps(std::uint32_t lane, std::uint64_t size) const n
         if (queued == block_class && use.of_class > 0) --use.of_class;
     }
     return one_more_fits(use, block_class);
-}
-
-void participant::set_length(std::uint32_t hand, std::uint64_t size) noexcept {
-    // RELAXED(chunk): ours until the slot's CAS
-    memory_->chunk(hand_[hand].chunk).length.store(size, std::memory_order_relaxed);
 }
 
 void participant::drop_message(std::uint32_t hand) noexcept {

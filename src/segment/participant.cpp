@@ -30,8 +30,10 @@ bool had_owner(slot_state state) noexcept {
 // --- joining -----------------------------------------------------------------------------------
 
 participant::participant(opened segment, std::string path, slot_state role) noexcept
-    : fd_(std::move(segment.fd)), memory_(std::move(segment.memory)), path_(std::move(path)),
-      role_(role), generation_(os::fork_generation()) {}
+    : fd_(std::move(segment.fd)), memory_(std::move(segment.memory)), head_(&memory_->head()),
+      path_(std::move(path)), role_(role), generation_(os::fork_generation()),
+      most_inline_(std::min(memory_->plan().inline_bytes, memory_->shape().max_message)),
+      loans_(memory_->shape().loans) {}
 
 // The mapping may outlive us, if other end points of this process share it, and keeps our
 // description alive: so the locks are given back by hand.
@@ -126,6 +128,8 @@ result<bool> participant::try_slot(std::uint32_t slot) {
             "must not. Remove the mailbox with hawser rm --force.");
     }
     slot_ = slot;
+    own_ = &record;
+    own_words_ = words_of(slot);
     header& head = memory_->head();
     orphans_seen_ = head.orphans.load() - 1; // so that the first look finds something new
     for (std::size_t i = 0; i < counters; ++i) counted_[i] = record.counters[i].load();
@@ -255,37 +259,6 @@ result<bool> participant::tidy(const std::string& name, trust_policy trust) {
 
 // --- the hand ----------------------------------------------------------------------------------
 
-std::uint32_t participant::claim_spare() noexcept {
-    for (std::uint32_t i = 0; i < memory_->shape().loans; ++i) {
-        // SYNC(release): acquire: what the releasing thread did to the entry is done
-        if (hand_[i].busy.load(std::memory_order_acquire)) continue;
-        hand_[i].busy.store(true, std::memory_order_relaxed); // SYNC(release): our own thread's
-        return i;
-    }
-    return no_hand;
-}
-
-void participant::return_spare(std::uint32_t hand) noexcept {
-    hand_entry& entry = hand_[hand];
-    free_block(std::exchange(entry.block, 0), entry.chunk);
-    entry.busy.store(false, std::memory_order_release); // SYNC(release)
-}
-
-sync::exchanged participant::exchange(std::uint32_t lane, sync::cursor& at, sync::intent_kind kind,
-                                      std::uint32_t hand) noexcept {
-    const auto ring = memory_->ring(lane);
-    hand_entry& entry = hand_[hand];
-    atomic<std::uint64_t>* sequence =
-        kind == sync::intent_kind::send ? &memory_->chunk(entry.chunk).sequence : nullptr;
-    const auto result =
-        sync::try_exchange(ring, words_of(slot_), at, {kind, lane, hand, entry.chunk, sequence});
-    if (result.outcome == sync::ring_outcome::done) {
-        entry.chunk = result.chunk;
-        entry.block = 0;
-    }
-    return result;
-}
-
 bool participant::open_message(std::uint32_t hand, std::uint64_t sequence,
                                held_message& out) noexcept {
     hand_entry& entry = hand_[hand];
@@ -332,12 +305,6 @@ bool participant::payload_of(std::uint32_t chunk, std::uint32_t& block,
     return false;
 }
 
-hawser::detail::lent_memory participant::lend(std::uint64_t ticket,
-                                              std::span<std::byte> bytes) noexcept {
-    ++lent_;
-    return {this, ticket, bytes};
-}
-
 void participant::take_back(hawser::detail::lent_memory& lent) noexcept {
     --lent_;
     lent.forget();
@@ -352,10 +319,9 @@ void participant::release(std::uint64_t ticket) noexcept {
         const auto hand = static_cast<std::uint32_t>(ticket);
         // STEP(release.spare) first, the block after: a chunk that is a message always has its
         // payload.
-        memory_->record(slot_).hand[hand].store(
-            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),
-            std::memory_order_release); // SYNC(hand)
-        return_spare(hand);             // STEP(release.free)
+        own_->hand[hand].store(sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),
+                               std::memory_order_release); // SYNC(hand)
+        return_spare(hand);                                // STEP(release.free)
     }
     came_back();
 }
@@ -402,22 +368,15 @@ hawser::stats counters_of(const participant_record& record) noexcept {
 
 os::futex_outcome participant::sleep(atomic<std::uint32_t>& event, std::uint32_t armed,
                                      std::int64_t timeout_ns) noexcept {
-    participant_record& record = memory_->record(slot_);
-    record.waiting.store(1, std::memory_order_relaxed); // RELAXED(counter)
+    own_->waiting.store(1, std::memory_order_relaxed); // RELAXED(counter)
     count(counter::sleeps);
     const auto outcome = os::futex_wait(&event, armed, timeout_ns);
-    record.waiting.store(0, std::memory_order_relaxed); // RELAXED(counter)
+    own_->waiting.store(0, std::memory_order_relaxed); // RELAXED(counter)
     return outcome;
 }
 
-void participant::notify_messages() noexcept {
-    const parker receivers{fd(), os::bell_tone::touch};
-    if (sync::notify_one(memory_->head().messages, receivers).woke) count(counter::wakes);
-}
-
-void participant::notify_space(std::uint32_t lane) noexcept {
-    const parker senders{fd(), os::bell_tone::write};
-    if (sync::notify_one(memory_->lane(lane).space, senders).woke) count(counter::wakes);
+void participant::wake_for(atomic<std::uint32_t>& event, os::bell_tone tone) noexcept {
+    if (sync::notify_one(event, parker{fd(), tone}).woke) count(counter::wakes);
 }
 
 void participant::notify_memory() noexcept {

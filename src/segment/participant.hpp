@@ -78,15 +78,43 @@ class participant final : public hawser::detail::lender {
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     [[nodiscard]] bool usable() const noexcept { return generation_ == os::fork_generation(); }
     [[nodiscard]] bool removed() const noexcept {
-        return memory_->head().life.load() != static_cast<std::uint32_t>(life::open);
+        return head_->life.load() != static_cast<std::uint32_t>(life::open);
     }
 
     // The hand. A claimed entry is spare and nobody else's business until it is exchanged, lent or
     // returned.
-    [[nodiscard]] std::uint32_t claim_spare() noexcept;
-    void return_spare(std::uint32_t hand) noexcept; // frees its block, if it has one
+    // In turn, so that the memory of one that was just exchanged has time to come here.
+    [[nodiscard]] std::uint32_t claim_spare() noexcept {
+        for (std::uint32_t i = 0; i < loans_; ++i) {
+            const std::uint32_t hand = next_hand_;
+            next_hand_ = hand + 1 == loans_ ? 0 : hand + 1;
+            // SYNC(release): acquire: what the releasing thread did to the entry is done
+            if (hand_[hand].busy.load(std::memory_order_acquire)) continue;
+            // SYNC(release): our own thread's
+            hand_[hand].busy.store(true, std::memory_order_relaxed);
+            return hand;
+        }
+        return no_hand;
+    }
+    void return_spare(std::uint32_t hand) noexcept { // frees its block, if it has one
+        hand_entry& entry = hand_[hand];
+        if (entry.block != 0) [[unlikely]]
+            free_block(std::exchange(entry.block, 0), entry.chunk);
+        entry.busy.store(false, std::memory_order_release); // SYNC(release)
+    }
 
-    // Memory for a payload of size bytes in a claimed entry. Empty: max_memory is used up for now.
+    // Memory for a payload that fits in the chunk of a claimed entry.
+    [[nodiscard]] bool fits_inline(std::uint64_t size) const noexcept {
+        return size <= most_inline_;
+    }
+    [[nodiscard]] std::span<std::byte> inline_room(std::uint32_t hand,
+                                                   std::uint64_t size) noexcept {
+        const std::uint32_t chunk = hand_[hand].chunk;
+        // RELAXED(chunk): ours until the slot's CAS
+        memory_->chunk(chunk).block.store(0, std::memory_order_relaxed);
+        return {memory_->inline_payload(chunk), size};
+    }
+    // Memory for a payload of any size. Empty: max_memory is used up for now.
     // Errors: no_space (the file system is full).
     result<std::span<std::byte>> make_room(std::uint32_t hand, std::uint64_t size);
     // Whether make_room() would succeed now. Changes nothing and wakes nobody.
@@ -94,11 +122,16 @@ class participant final : public hawser::detail::lender {
     // Whether it could succeed if all messages queued in the lane were dropped.
     [[nodiscard]] bool dropping_helps(std::uint32_t lane, std::uint64_t size) const noexcept;
     // The length of what was filled in, at most the size asked for. Before a send.
-    void set_length(std::uint32_t hand, std::uint64_t size) noexcept;
+    void set_length(std::uint32_t hand, std::uint64_t size) noexcept {
+        // RELAXED(chunk): ours until the slot's CAS
+        memory_->chunk(hand_[hand].chunk).length.store(size, std::memory_order_relaxed);
+    }
 
-    // Exchanges a claimed entry's chunk with the lane (exchange_ring.hpp).
-    sync::exchanged exchange(std::uint32_t lane, sync::cursor& at, sync::intent_kind kind,
-                             std::uint32_t hand) noexcept;
+    // Exchanges a claimed entry's chunk with the lane (exchange_ring.hpp), whose memory() stays
+    // what it is.
+    template <sync::intent_kind Kind>
+    sync::exchanged exchange(const sync::lane_memory<atomic>& ring, std::uint32_t lane,
+                             sync::cursor& at, std::uint32_t hand) noexcept;
     // After a receive: the message in that entry. False if a peer has forged it; the entry is spare
     // again then.
     bool open_message(std::uint32_t hand, std::uint64_t sequence, held_message& out) noexcept;
@@ -106,10 +139,15 @@ class participant final : public hawser::detail::lender {
     void drop_message(std::uint32_t hand) noexcept;
     // A message of an adopted slot, if there is one.
     bool next_adopted(held_message& out) noexcept;
-    [[nodiscard]] bool has_adopted() const noexcept;
+    [[nodiscard]] bool has_adopted() const noexcept {
+        return inherited_ != 0 || (!adoptions_.empty() && has_undelivered());
+    }
 
     // Lending to the user, and the way back from any thread.
-    hawser::detail::lent_memory lend(std::uint64_t ticket, std::span<std::byte> bytes) noexcept;
+    hawser::detail::lent_memory lend(std::uint64_t ticket, std::span<std::byte> bytes) noexcept {
+        ++lent_;
+        return {this, ticket, bytes};
+    }
     void
     take_back(hawser::detail::lent_memory& lent) noexcept; // in the owner's thread, still claimed
     void release(std::uint64_t ticket) noexcept override;
@@ -122,14 +160,23 @@ class participant final : public hawser::detail::lender {
         if ((++ticks_ & 255U) == 0) census_if_due();
     }
     // Messages were left for adoption since we looked last: adopt them.
-    void adopt_orphans() noexcept;
+    void adopt_orphans() noexcept {
+        if (head_->orphans.load() != orphans_seen_) [[unlikely]]
+            adopt_new_orphans();
+    }
     [[nodiscard]] bool sender_present() const noexcept;
 
     // Sleeping and waking. sleep() waits on the value that arming returned, at most for timeout_ns.
     os::futex_outcome sleep(atomic<std::uint32_t>& event, std::uint32_t armed,
                             std::int64_t timeout_ns) noexcept;
-    void notify_messages() noexcept;
-    void notify_space(std::uint32_t lane) noexcept;
+    void notify_messages() noexcept {
+        if (sync::anybody_to_notify(head_->messages)) [[unlikely]]
+            wake_for(head_->messages, os::bell_tone::touch);
+    }
+    void notify_space(atomic<std::uint32_t>& space) noexcept {
+        if (sync::anybody_to_notify(space)) [[unlikely]]
+            wake_for(space, os::bell_tone::write);
+    }
     void notify_memory() noexcept;
     void notify_everyone() noexcept { wake_everyone(fd(), *memory_); }
 
@@ -137,13 +184,24 @@ class participant final : public hawser::detail::lender {
         const auto index = static_cast<std::size_t>(which);
         counted_[index] += more;
         // RELAXED(counter): observers only want the number
-        memory_->record(slot_).counters[index].store(counted_[index], std::memory_order_relaxed);
+        own_->counters[index].store(counted_[index], std::memory_order_relaxed);
     }
     [[nodiscard]] hawser::stats stats() const noexcept;
     // How often this end point has looked for the dead, which takes longer than all other looks.
     [[nodiscard]] std::uint32_t censuses() const noexcept { return censuses_; }
 
   private:
+    // Asks for the memory that a message of a few lines takes.
+    template <sync::intent_kind Kind>
+    void expect_chunk(std::uint32_t chunk) const noexcept {
+        const auto* line = reinterpret_cast<const std::byte*>(&memory_->chunk(chunk));
+        for (std::size_t i = 0; i < 2; ++i, line += line_bytes)
+            if constexpr (Kind == sync::intent_kind::receive)
+                sync::expect_read(line);
+            else
+                sync::expect_write(line);
+    }
+
     // A slot whose lock this end point holds in order to deliver what is in its hand.
     struct alignas(64) adoption {
         std::uint32_t slot = 0;
@@ -172,6 +230,10 @@ class participant final : public hawser::detail::lender {
 
     // In the record of somebody else; the caller holds its lock.
     static void count_in(participant_record& record, counter which, std::uint64_t more) noexcept;
+
+    void adopt_new_orphans() noexcept;
+    [[nodiscard]] bool has_undelivered() const noexcept;
+    void wake_for(atomic<std::uint32_t>& event, os::bell_tone tone) noexcept;
 
     bool lock(std::uint32_t slot) const noexcept;
     void unlock(std::uint32_t slot) const noexcept;
@@ -218,10 +280,16 @@ class participant final : public hawser::detail::lender {
 
     os::fork_guard fd_;
     std::shared_ptr<shared_memory> memory_;
+    header* head_;                      // of the memory
+    participant_record* own_ = nullptr; // our slot's
     std::string path_;
     slot_state role_;
     unsigned generation_;
     std::uint32_t slot_ = no_slot;
+    std::uint64_t most_inline_;   // bytes that fit in a chunk, if a message may have so many
+    std::uint32_t loans_;         // as the geometry says
+    std::uint32_t next_hand_ = 0; // to be tried first
+    sync::participant_memory<atomic> own_words_; // of our slot
     std::uint32_t ticks_ = 0;
     std::uint32_t censuses_ = 0;
     std::uint32_t orphans_seen_ = 0;
@@ -235,5 +303,23 @@ class participant final : public hawser::detail::lender {
     std::uint32_t inherited_ = 0; // bits of our own hand: messages that the slot's last owner left
     std::vector<std::unique_ptr<adoption>> adoptions_;
 };
+
+template <sync::intent_kind Kind>
+[[gnu::always_inline]] inline sync::exchanged
+participant::exchange(const sync::lane_memory<atomic>& ring, std::uint32_t lane, sync::cursor& at,
+                      std::uint32_t hand) noexcept {
+    hand_entry& entry = hand_[hand];
+    atomic<std::uint64_t>* sequence =
+        Kind == sync::intent_kind::send ? &memory_->chunk(entry.chunk).sequence : nullptr;
+    const auto result =
+        sync::try_exchange(ring, own_words_, at, {Kind, lane, hand, entry.chunk, sequence},
+                           [this](std::uint32_t chunk) { expect_chunk<Kind>(chunk); });
+    if (result.outcome == sync::ring_outcome::done) {
+        entry.chunk = result.chunk;
+        entry.block = 0;
+        sync::expect_later_slot(ring, at, Kind == sync::intent_kind::send);
+    }
+    return result;
+}
 
 } // namespace hawser::segment

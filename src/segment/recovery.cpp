@@ -177,17 +177,14 @@ void participant::adopt(std::uint32_t slot) noexcept {
     adoptions_.push_back(std::move(adopted));
 }
 
-void participant::adopt_orphans() noexcept {
-    const std::uint32_t now = memory_->head().orphans.load();
-    if (now == orphans_seen_) return;
-    orphans_seen_ = now;
+void participant::adopt_new_orphans() noexcept {
+    orphans_seen_ = head_->orphans.load();
     census();
 }
 
-bool participant::has_adopted() const noexcept {
-    return inherited_ != 0 || std::ranges::any_of(adoptions_, [](const auto& adopted) {
-               return adopted->undelivered != 0;
-           });
+bool participant::has_undelivered() const noexcept {
+    return std::ranges::any_of(adoptions_,
+                               [](const auto& adopted) { return adopted->undelivered != 0; });
 }
 
 // Of some entries of a hand the one whose message was sent first. (Of different lanes any: each

@@ -72,11 +72,16 @@ notified notify(Word& word, Parker&& parker, int count) noexcept {
 
 } // namespace event_detail
 
+// To be asked after each commit; if so, notify.
+template <typename Word>
+bool anybody_to_notify(Word& word) noexcept {
+    return (word.load() & (event_sleepers | event_bell)) != 0; // STEP(notify.check)
+}
+
 // To be called after each commit. Wakes one sleeper, if there is one.
 template <typename Word, typename Parker>
 notified notify_one(Word& word, Parker&& parker) noexcept {
-    // STEP(notify.check)
-    if ((word.load() & (event_sleepers | event_bell)) == 0) [[likely]]
+    if (!anybody_to_notify(word)) [[likely]]
         return {};
     return event_detail::notify(word, parker, 1);
 }

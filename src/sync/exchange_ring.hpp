@@ -29,6 +29,7 @@
 #include <cstdint>
 
 #include "sync/budget.hpp"
+#include "sync/prefetch.hpp"
 #include "sync/words.hpp"
 
 namespace hawser::sync {
@@ -46,6 +47,7 @@ struct cursor {
     std::uint64_t position = 0;
     std::uint64_t turn = 0;
     std::uint32_t index = 0;
+    std::uint64_t ready_below = 0; // as of the last look: the other side is done with all below
 
     void advance(std::uint32_t capacity) noexcept {
         ++position;
@@ -109,6 +111,11 @@ struct exchanged {
     std::uint64_t position = 0; // done: where
 };
 
+// For an exchange whose caller can't, or need not, ask for a chunk's memory ahead.
+struct expect_nothing {
+    void operator()(std::uint32_t /*chunk*/) const noexcept {}
+};
+
 // What to exchange: the chunk `give` in hand entry `hand` for the one of the lane's next slot.
 template <template <typename> class Atomic>
 struct exchange_request {
@@ -129,8 +136,9 @@ namespace ring_detail {
 // Before a stamp is overwritten, its owner's success is noted: a send that filled this position, or
 // a receive that took the position one turn before. False if it could not be noted.
 template <template <typename> class Atomic>
-bool note(const lane_memory<Atomic>& lane, const slot_word& seen, std::uint64_t position,
-          std::uint32_t self, budget& left) noexcept {
+[[gnu::always_inline]] inline bool note(const lane_memory<Atomic>& lane, const slot_word& seen,
+                                        std::uint64_t position, std::uint32_t self,
+                                        budget& left) noexcept {
     // One's own last operation is over; nobody will ask.
     if (seen.owner == no_owner || seen.owner == self) return true;
     if (seen.full) return raise(lane.evidence(lane.committed, seen.owner), position + 1, left);
@@ -151,9 +159,10 @@ inline bool is_passed(const slot_word& seen, const cursor& at, bool sending) noe
 
 // The swap itself: announce, note, CAS, keep. False if another was quicker.
 template <template <typename> class Atomic>
-bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
-          const exchange_request<Atomic>& what, const cursor& at, std::uint64_t raw,
-          budget& left) noexcept {
+[[gnu::always_inline]] inline bool swap(const lane_memory<Atomic>& lane,
+                                        const participant_memory<Atomic>& self,
+                                        const exchange_request<Atomic>& what, const cursor& at,
+                                        std::uint64_t raw, budget& left) noexcept {
     const slot_word seen = slot_word::unpack(raw);
     const bool sending = what.kind == intent_kind::send;
     // SYNC(intent): release, in this order, so that repair() sees a position at least as old as the
@@ -179,10 +188,12 @@ bool swap(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& sel
 } // namespace ring_detail
 
 // Sends, receives or drops at the cursor, which is moved past every position found done. In case of
-// `done` the cursor stands behind the position.
-template <template <typename> class Atomic>
-exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self,
-                       cursor& at, const exchange_request<Atomic>& what) noexcept {
+// `done` the cursor stands behind the position. `expect(chunk)` may ask for the memory of the chunk
+// that is to be had.
+template <template <typename> class Atomic, typename Expect = expect_nothing>
+[[gnu::always_inline]] inline exchanged
+try_exchange(const lane_memory<Atomic>& lane, const participant_memory<Atomic>& self, cursor& at,
+             const exchange_request<Atomic>& what, Expect&& expect = {}) noexcept {
     const bool sending = what.kind == intent_kind::send;
     Atomic<std::uint64_t>& hint = sending ? *lane.tail_hint : *lane.head_hint;
     budget left{lane_budget(lane.capacity)};
@@ -211,6 +222,7 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
             at.advance(lane.capacity);
             continue;
         }
+        expect(seen.chunk);
         if (ring_detail::swap(lane, self, what, at, raw, left)) {
             const exchanged result{ring_outcome::done, seen.chunk, at.position};
             at.advance(lane.capacity);
@@ -221,6 +233,24 @@ exchanged try_exchange(const lane_memory<Atomic>& lane, const participant_memory
         }
     }
     return {ring_outcome::contended, 0, at.position};
+}
+
+// After an exchange: asks for the slot that this participant comes to some operations later, if the
+// other side was done with it when it last said how far it is: not for a line that it is just about
+// to write. Reads one word at most, and changes nothing.
+template <template <typename> class Atomic>
+[[gnu::always_inline]] inline void expect_later_slot(const lane_memory<Atomic>& lane, cursor& at,
+                                                     bool sending) noexcept {
+    constexpr std::uint32_t operations = 12;
+    if (at.position + operations >= at.ready_below) {
+        // Its line changes now and then only.
+        const auto& hint = sending ? *lane.head_hint : *lane.tail_hint;
+        const std::uint64_t other_side = hint.load(std::memory_order_acquire); // SYNC(hint)
+        at.ready_below = other_side + (sending ? lane.capacity : 0);
+        if (at.position + operations >= at.ready_below) return;
+    }
+    const std::uint32_t index = at.index + operations;
+    expect_write(&lane.slots[index < lane.capacity ? index : index - lane.capacity]);
 }
 
 namespace ring_detail {

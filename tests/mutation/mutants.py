@@ -148,13 +148,14 @@ event("event-cleared-blindly", "check",
       "if (over != 0) word.compare_exchange_strong(expected, raised & ~over);",
       "if (over != 0) word.store(raised & ~over);")
 event("event-sleepers-not-seen", "wake",
-      "if ((word.load() & (event_sleepers | event_bell)) == 0)", "if ((word.load() & event_bell) == 0)")
+      "return (word.load() & (event_sleepers | event_bell)) != 0;",
+      "return (word.load() & event_bell) != 0;")
 event("event-bell-not-seen", "wake",
-      "if ((word.load() & (event_sleepers | event_bell)) == 0)",
-      "if ((word.load() & event_sleepers) == 0)")
+      "return (word.load() & (event_sleepers | event_bell)) != 0;",
+      "return (word.load() & event_sleepers) != 0;")
 event("event-look-relaxed", "order",
-      "if ((word.load() & (event_sleepers | event_bell)) == 0)",
-      "if ((word.load(std::memory_order_relaxed) & (event_sleepers | event_bell)) == 0)")
+      "return (word.load() & (event_sleepers | event_bell)) != 0;",
+      "return (word.load(std::memory_order_relaxed) & (event_sleepers | event_bell)) != 0;")
 event("event-all-wakes-one", "wake",
       "return event_detail::notify(word, parker, everyone);",
       "return event_detail::notify(word, parker, everyone / everyone);")
@@ -205,10 +206,10 @@ member("leave-removes-persistent", "check",
        "if (!memory_->shape().persist && !inhabited(fd(), *memory_)) {",
        "if (!inhabited(fd(), *memory_)) {")
 member("release-block-first", "step",
-       "        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release);\n        return_spare(hand);",
+       "        own_->hand[hand].store(sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n                               std::memory_order_release);\n        return_spare(hand);",
        "        return_spare(hand);\n        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release);")
 member("release-keeps-message", "step",
-       "        memory_->record(slot_).hand[hand].store(\n            sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n            std::memory_order_release);\n        return_spare(hand);",
+       "        own_->hand[hand].store(sync::hand_word{hand_[hand].chunk, sync::hold::spare}.pack(),\n                               std::memory_order_release);\n        return_spare(hand);",
        "        return_spare(hand);")
 member("payload-length-unchecked", "bound", "        if (length > plan.inline_bytes) return false;\n",
        "", ("unit", "hostile"))
@@ -218,12 +219,15 @@ member("payload-block-length-unchecked", "bound",
 member("payload-owner-unchecked", "check",
        "if (word.owned && word.backed && word.chunk == chunk) {",
        "if (word.owned && word.backed) {", ("unit", "hostile"))
-member("wake-no-message", "wake",
-       "    if (sync::notify_one(memory_->head().messages, receivers).woke) count(counter::wakes);",
-       "    static_cast<void>(receivers);", ("conformance",))
-member("wake-no-space", "wake",
-       "    if (sync::notify_one(memory_->lane(lane).space, senders).woke) count(counter::wakes);",
-       "    static_cast<void>(senders); static_cast<void>(lane);", ("conformance",))
+member("wake-nobody", "wake",
+       "    if (sync::notify_one(event, parker{fd(), tone}).woke) count(counter::wakes);",
+       "    static_cast<void>(event); static_cast<void>(tone);", ("conformance",))
+inline = breaks("src/segment/participant.hpp", "unit", "crash", "conformance")
+inline("wake-no-message", "wake",
+       "            wake_for(head_->messages, os::bell_tone::touch);",
+       "            static_cast<void>(0);", ("conformance",))
+inline("wake-no-space", "wake", "            wake_for(space, os::bell_tone::write);",
+       "            static_cast<void>(0);", ("conformance",))
 member("wake-no-memory", "wake",
        "    sync::notify_all(event, parker{fd(), os::bell_tone::write});\n}",
        "}", ("conformance",))

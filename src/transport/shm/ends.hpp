@@ -24,6 +24,10 @@ struct retire_participant {
 };
 using participant_handle = std::unique_ptr<segment::participant, retire_participant>;
 
+// Whether a call may go on; if not, admit() says why.
+[[nodiscard]] inline bool may_go_on(const segment::participant& self, bool poisoned) noexcept {
+    return self.usable() && !self.removed() && !poisoned;
+}
 // What both ends refuse before they do anything. has_value() if the call may go on.
 result<void> admit(const segment::participant& self, bool poisoned, const char* operation) noexcept;
 error poison(bool& poisoned, const char* operation) noexcept;
@@ -49,6 +53,7 @@ class sender_end final : public hawser::detail::sending_end {
         std::uint64_t drops = 0;
         bool stored = true; // false: full=drop_newest, and there is no room
     };
+    result<sent> send_with_room(std::span<const std::byte> bytes, deadline until);
     result<room> find_room(std::size_t size, deadline until, const char* operation);
     result<bool> wait_for_memory(room& found, std::size_t size, deadline until);
     result<sent> commit(std::uint32_t hand, std::size_t size, std::uint64_t drops, deadline until);
@@ -60,12 +65,17 @@ class sender_end final : public hawser::detail::sending_end {
     enum class dropped : std::uint8_t { one, nothing, no_spare };
     dropped drop_oldest();
     [[nodiscard]] error no_spare(const char* operation) const;
-    void after_call();
+    void after_call() {
+        if (bell_.in_use()) [[unlikely]]
+            answer_bell();
+    }
+    void answer_bell();
 
     participant_handle self_;
     full_policy full_;
     wait_mode wait_;
     std::uint32_t lane_;
+    sync::lane_memory<segment::atomic> ring_;
     sync::cursor at_;
     sync::cursor oldest_;
     sync::spinner spinner_;
@@ -89,7 +99,8 @@ class receiver_end final : public hawser::detail::receiving_end {
     // One lane as this receiver goes through it.
     struct lane_view {
         sync::cursor at;
-        bool known = false;
+        sync::lane_memory<segment::atomic> ring; // without slots until it is looked at first
+        segment::atomic<std::uint32_t>* space = nullptr; // its event word
     };
     state take(std::uint32_t hand);
     state take_from(std::uint32_t lane, std::uint32_t hand);

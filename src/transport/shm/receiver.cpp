@@ -31,7 +31,8 @@ receiver_end::receiver_end(participant_handle self, const options& wanted)
       sender_was_there_(self_->sender_present()) {}
 
 result<message> receiver_end::receive(deadline until) {
-    if (const auto may = admit(*self_, poisoned_, "receive"); !may) return may.why();
+    if (!may_go_on(*self_, poisoned_)) [[unlikely]]
+        return admit(*self_, poisoned_, "receive").why();
     self_->tick();
     if (uncopied_.from() != nullptr) return deliver_copy();
     // What a dead receiver left is in a hand already, and needs no spare of ours.
@@ -72,7 +73,7 @@ result<message> receiver_end::nothing(std::uint32_t hand, errc code) {
     return error{code, "receive"};
 }
 
-result<message> receiver_end::outcome(state now, std::uint32_t hand) {
+[[gnu::always_inline]] inline result<message> receiver_end::outcome(state now, std::uint32_t hand) {
     // A message of an adopted slot stays where it is; our own entry was not needed.
     if (now != state::got || held_.redelivered) self_->return_spare(hand);
     if (now == state::got) return deliver();
@@ -82,7 +83,7 @@ result<message> receiver_end::outcome(state now, std::uint32_t hand) {
     return was_removed(*self_, "receive");
 }
 
-result<message> receiver_end::deliver() {
+[[gnu::always_inline]] inline result<message> receiver_end::deliver() {
     self_->count(held_.redelivered ? counter::redelivered : counter::received);
     self_->count(counter::received_bytes, held_.bytes.size());
     sender_was_there_ = true;
@@ -124,7 +125,7 @@ receiver_end::state receiver_end::attempt(std::uint32_t hand, look how) {
     return last == state::nothing && !contended_ ? state::closed : last;
 }
 
-receiver_end::state receiver_end::take(std::uint32_t hand) {
+[[gnu::always_inline]] inline receiver_end::state receiver_end::take(std::uint32_t hand) {
     contended_ = false;
     const auto& memory = self_->memory();
     if (memory.plan().lanes == 1) return take_from(0, hand);
@@ -139,22 +140,23 @@ receiver_end::state receiver_end::take(std::uint32_t hand) {
     return state::nothing;
 }
 
-receiver_end::state receiver_end::take_from(std::uint32_t lane, std::uint32_t hand) {
-    sync::cursor& at = view(lane).at;
-    const auto done = self_->exchange(lane, at, intent_kind::receive, hand);
+[[gnu::always_inline]] inline receiver_end::state receiver_end::take_from(std::uint32_t lane,
+                                                                          std::uint32_t hand) {
+    lane_view& from = view(lane);
+    const auto done = self_->exchange<intent_kind::receive>(from.ring, lane, from.at, hand);
     if (done.outcome == ring_outcome::corrupt) return state::corrupt;
     if (done.outcome == ring_outcome::contended) contended_ = true;
     if (done.outcome != ring_outcome::done) return state::nothing;
-    self_->notify_space(lane);
+    self_->notify_space(*from.space);
     return self_->open_message(hand, done.position, held_) ? state::got : state::corrupt;
 }
 
-receiver_end::lane_view& receiver_end::view(std::uint32_t lane) {
+[[gnu::always_inline]] inline receiver_end::lane_view& receiver_end::view(std::uint32_t lane) {
     lane_view& view = lanes_[lane];
-    if (!view.known) {
-        const auto ring = self_->memory().ring(lane);
-        view.at.jump(ring.head_hint->load(), ring.capacity);
-        view.known = true;
+    if (view.ring.slots == nullptr) {
+        view.ring = self_->memory().ring(lane);
+        view.space = &self_->memory().lane(lane).space;
+        view.at.jump(view.ring.head_hint->load(), view.ring.capacity);
     }
     return view;
 }
@@ -179,8 +181,9 @@ bool receiver_end::available() {
     if (self_->has_adopted() || self_->removed() || at_end(look::thorough)) return true;
     for (std::uint32_t lane = 0; lane < memory.plan().lanes; ++lane) {
         if (!memory.lane_ready(lane)) continue;
-        sync::cursor from = view(lane).at;
-        if (sync::has_message(memory.ring(lane), from)) return true;
+        const lane_view& seen = view(lane);
+        sync::cursor from = seen.at;
+        if (sync::has_message(seen.ring, from)) return true;
     }
     return false;
 }

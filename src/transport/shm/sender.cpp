@@ -53,12 +53,27 @@ sender_end::sender_end(participant_handle self, const options& wanted) noexcept
       wait_(wanted.wait.value_or(wait_mode::adaptive)), spinner_(!os::single_cpu()) {
     const auto& memory = self_->memory();
     lane_ = memory.shape().order == order_policy::sender ? self_->slot() : 0;
-    const auto ring = memory.ring(lane_);
-    at_.jump(ring.tail_hint->load(), ring.capacity);
-    oldest_.jump(ring.head_hint->load(), ring.capacity);
+    ring_ = memory.ring(lane_);
+    at_.jump(ring_.tail_hint->load(), ring_.capacity);
+    oldest_.jump(ring_.head_hint->load(), ring_.capacity);
 }
 
 result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) {
+    // What nearly every send is: small, with a spare chunk to put it in.
+    if (self_->fits_inline(bytes.size()) && may_go_on(*self_, poisoned_)) [[likely]] {
+        const std::uint32_t hand = self_->claim_spare();
+        if (hand == participant::no_hand) return no_spare("send");
+        segment::copy_in(self_->inline_room(hand, bytes.size()), bytes);
+        auto result = commit(hand, bytes.size(), 0, until);
+        self_->return_spare(hand);
+        memory_short_of_ = 0;
+        after_call();
+        return result;
+    }
+    return send_with_room(bytes, until);
+}
+
+result<sent> sender_end::send_with_room(std::span<const std::byte> bytes, deadline until) {
     const auto found = find_room(bytes.size(), until, "send");
     if (!found) return found.why();
     if (!found->stored) {
@@ -169,11 +184,11 @@ error sender_end::no_spare(const char* operation) const {
         "create the mailbox with a larger loans=.");
 }
 
-result<sent> sender_end::commit(std::uint32_t hand, std::size_t size, std::uint64_t drops,
-                                deadline until) {
+[[gnu::always_inline]] inline result<sent> sender_end::commit(std::uint32_t hand, std::size_t size,
+                                                              std::uint64_t drops, deadline until) {
     self_->set_length(hand, size);
     self_->tick();
-    const auto done = self_->exchange(lane_, at_, intent_kind::send, hand);
+    const auto done = self_->exchange<intent_kind::send>(ring_, lane_, at_, hand);
     if (done.outcome == ring_outcome::done) [[likely]]
         return committed(size, drops, done);
     if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
@@ -193,7 +208,7 @@ result<sent> sender_end::commit_when_full(std::uint32_t hand, std::size_t size, 
     if (full_ == full_policy::drop_oldest) return make_way(hand, size, drops, until);
     sync::exchanged done;
     const auto attempt = [&](look) {
-        done = self_->exchange(lane_, at_, intent_kind::send, hand);
+        done = self_->exchange<intent_kind::send>(ring_, lane_, at_, hand);
         return done.outcome == ring_outcome::done || done.outcome == ring_outcome::corrupt ||
                self_->removed();
     };
@@ -222,7 +237,7 @@ result<sent> sender_end::make_way(std::uint32_t hand, std::size_t size, std::uin
     for (std::uint32_t tries = 1;; ++tries) {
         const dropped made_way = drop_oldest();
         if (made_way == dropped::one) ++drops;
-        const auto done = self_->exchange(lane_, at_, intent_kind::send, hand);
+        const auto done = self_->exchange<intent_kind::send>(ring_, lane_, at_, hand);
         if (done.outcome == ring_outcome::done) return committed(size, drops, done);
         if (done.outcome == ring_outcome::corrupt) return poison(poisoned_, "send");
         if (made_way == dropped::no_spare) return no_spare("send");
@@ -238,7 +253,7 @@ sender_end::dropped sender_end::drop_oldest() {
     if (hand == participant::no_hand) return dropped::no_spare;
     // STEP(drop.count) first: one too many, should we die in between, but never one in silence.
     self_->count(counter::dropped);
-    const auto done = self_->exchange(lane_, oldest_, intent_kind::drop, hand);
+    const auto done = self_->exchange<intent_kind::drop>(ring_, lane_, oldest_, hand);
     if (done.outcome != ring_outcome::done) {
         constexpr std::uint64_t one_less = ~std::uint64_t{0};
         self_->count(counter::dropped, one_less); // STEP(drop.uncount)
@@ -260,15 +275,14 @@ short sender_end::fd_events() const noexcept {
     return POLLIN;
 }
 
-void sender_end::after_call() {
-    if (!bell_.in_use()) return;
+void sender_end::answer_bell() {
     const auto& memory = self_->memory();
     bell_.sync(*self_, {&memory.lane(lane_).space, &memory.head().memory}, [&] {
         sync::cursor from = at_;
         if (self_->removed()) return true;
         // After a message that found no memory: ready when it would.
         if (memory_short_of_ != 0 && !self_->has_room_for(memory_short_of_)) return false;
-        return sync::has_room(memory.ring(lane_), from);
+        return sync::has_room(ring_, from);
     });
 }
 
