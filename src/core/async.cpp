@@ -243,7 +243,15 @@ loop_core::~loop_core() {
     table_->let_all_go();
 }
 
+// In a fork child the inbox may be locked for ever.
+result<void> loop_core::admit(const char* operation) const noexcept {
+    if (table_->fd()) return {};
+    return error{errc::invalid_argument, operation}.because(
+        "this loop belongs to the process that made it, and this is a child of it. Make one here.");
+}
+
 result<void> loop_core::post(std::function<void()> call) {
+    if (auto may = admit("post"); !may) return may;
     {
         const std::lock_guard hold(inbox_.mutex);
         try {
@@ -257,6 +265,7 @@ result<void> loop_core::post(std::function<void()> call) {
 }
 
 void loop_core::stop() noexcept {
+    if (!admit("stop")) return;
     {
         const std::lock_guard hold(inbox_.mutex);
         inbox_.stop = true;
@@ -265,6 +274,7 @@ void loop_core::stop() noexcept {
 }
 
 void loop_core::stop_operation(std::uint64_t tag) noexcept {
+    if (!admit("stop")) return;
     {
         const std::lock_guard hold(inbox_.mutex);
         inbox_.stopped.push_back(tag);
@@ -309,10 +319,7 @@ bool loop_core::has_work() {
 }
 
 result<void> loop_core::run_until(deadline until) {
-    if (auto may = table_->fd(); !may)
-        return error{may.why().code(), "run"}.because(
-            "this loop belongs to the process that made it, and this is a child of it. Make one "
-            "here.");
+    if (auto may = admit("run"); !may) return may;
     if (running_)
         return error{errc::invalid_argument, "run"}.because("this loop is running already.");
     running_ = true;

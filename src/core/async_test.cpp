@@ -397,6 +397,8 @@ TEST_F(Async, InAForkChildTheLoopIsRefused) {
     EXPECT_TRUE(loop_.run_until(deadline::after(1ms)).is(errc::timed_out));
     test::child forked("forked", [&] {
         EXPECT_TRUE(loop_.run().is(errc::invalid_argument));
+        EXPECT_TRUE(loop_.post([] {}).is(errc::invalid_argument));
+        loop_.stop();
         { const task<> gone = std::move(mine); }
         loop_ = event_loop::make().value();
         auto own = receiver::open(name_ + "-child").value();

@@ -75,6 +75,7 @@ class loop_core {
         bool stop = false;
     };
 
+    [[nodiscard]] result<void> admit(const char* operation) const noexcept;
     result<void> turn(deadline until);
     [[nodiscard]] bool has_work();
     void open_inbox();

@@ -260,6 +260,33 @@ TEST_F(Poller, ChangesWhatAMemberIsWatchedFor) {
     EXPECT_TRUE(all_.change_timer(out, deadline::never()).is(errc::invalid_argument));
 }
 
+TEST_F(Poller, ListenersAndStreamsAreMembersUntilTheyClose) {
+    const std::string name = "unix:@" + test::unique_name("poller");
+    auto listener = byte_listener::open(name).value();
+    all_.add(listener, 1).value();
+    EXPECT_EQ(now(), tags{});
+    auto near = byte_stream::open(name).value();
+    EXPECT_EQ(only().tag, 1U);
+    auto far = listener.accept().value();
+    const auto reading = all_.add(far, POLLIN, 2).value();
+    EXPECT_TRUE(all_.add(far, POLLOUT).is(errc::already_exists)) << "once, for both";
+    EXPECT_EQ(now(), tags{});
+    near.write_all("x").value();
+    EXPECT_EQ(only().tag, 2U);
+    all_.change(reading, POLLIN | POLLOUT).value();
+    EXPECT_EQ(only().events, POLLIN | POLLOUT);
+    std::byte one[1];
+    far.read_some(one).value();
+    EXPECT_EQ(only().events, POLLOUT);
+    all_.change(reading, POLLIN).value();
+    near.close();
+    EXPECT_NE(only().events & POLLIN, 0) << "the end";
+    far.close();
+    listener = byte_listener::open(name + "-other").value(); // assigned over: it leaves
+    EXPECT_EQ(all_.size(), 0U);
+    EXPECT_TRUE(all_.add(far, POLLIN).is(errc::invalid_argument));
+}
+
 TEST_F(Poller, RefusesWhatItCanNotWatch) {
     const bell one;
     all_.add_fd(one.fd.get(), POLLIN).value();
@@ -374,6 +401,33 @@ TEST_F(Poller, WithoutDescriptorsItSaysSo) {
             fillers.pop_back();
         }
         EXPECT_TRUE(poller::make());
+    });
+    EXPECT_TRUE(limited.end_well());
+}
+
+TEST_F(Poller, AnEndPointWithoutADescriptorForItsBellSaysSoAndIsNoMember) {
+    if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
+    test::private_directory();
+    const std::string name = test::unique_name("no-bell");
+    test::child limited("limited", [&] {
+        auto in = receiver::open(name).value();
+        auto all = poller::make().value();
+        const rlimit few{64, 64};
+        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+        std::vector<os::unique_fd> fillers;
+        for (;;) {
+            os::unique_fd one(::dup(0));
+            if (!one) break;
+            fillers.push_back(std::move(one));
+        }
+        const auto refused = all.add(in);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.why().code(), errc::system);
+        EXPECT_EQ(refused.why().address(), "shm:" + name);
+        EXPECT_NE(refused.why().detail().find("ulimit -n"), std::string_view::npos);
+        EXPECT_EQ(all.size(), 0U);
+        fillers.clear();
+        EXPECT_TRUE(all.add(in));
     });
     EXPECT_TRUE(limited.end_well());
 }
