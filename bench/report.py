@@ -61,7 +61,7 @@ class Report:
             f"{nanoseconds(found['floor_ns'])} (from {nanoseconds(min(floors))} to "
             f"{nanoseconds(max(floors))}). It is measured before and after each case; a case whose "
             f"floor moved by more than a quarter is measured again, and marked with * where it never "
-            f"held still. Read the ratios: absolute times drift on a virtual machine.")
+            f"held still. Where processes are not pinned it is the same pinned floor. Read the ratios: absolute times drift on a virtual machine.")
         self.say(table(["where", ""], [[k, v] for k, v in found["environment"].items()]))
 
     def targets(self):

@@ -69,7 +69,8 @@ void until_stopped(const std::function<void()>& work) {
 
 } // namespace
 
-figures round_trip(const lane_kind& kind, lane_plan plan, placement where, milliseconds span) {
+figures round_trip(const lane_kind& kind, const lane_plan& plan, placement where,
+                   milliseconds span) {
     struct outcome {
         trip_figures found;
         std::atomic<bool> done{false};
@@ -271,6 +272,7 @@ figures idle(const lane_kind& kind, lane_plan plan, milliseconds span) {
     while (!std::ranges::all_of(receivers, asleep) && now_ns() < settled) rest(milliseconds(5));
     rest(milliseconds(300)); // let those that wait longer and longer come to rest
     std::vector<double> before;
+    before.reserve(receivers.size());
     for (const pid_t one : receivers) before.push_back(run_ns(one));
     const std::uint64_t begin = now_ns();
     rest(span);

@@ -18,7 +18,8 @@ using std::chrono::milliseconds;
 // Names end in their unit: ns, p99_ns, per_s, bytes_per_s, percent, bytes, share.
 using figures = std::map<std::string, double>;
 
-figures round_trip(const lane_kind& kind, lane_plan plan, placement where, milliseconds span);
+figures round_trip(const lane_kind& kind, const lane_plan& plan, placement where,
+                   milliseconds span);
 
 // Messages that receivers get in a window, after a start that is not counted; with several also
 // the share of the slowest one.
