@@ -15,6 +15,8 @@ class descriptor_suite : public contract {
         contract::SetUp();
         if (IsSkipped()) return;
         HAWSER_NEEDS(can().fd_pollable, "fd_pollable");
+        // Both kinds of bell, one for each order.
+        if (GetParam().order == order_policy::sender) share_bells();
     }
 };
 class descriptor : public descriptor_suite {};

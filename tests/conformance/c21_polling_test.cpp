@@ -21,6 +21,8 @@ class polling_suite : public contract {
         contract::SetUp();
         if (IsSkipped()) return;
         HAWSER_NEEDS(can().fd_pollable, "fd_pollable");
+        // Both kinds of bell, one for each order.
+        if (GetParam().order == order_policy::sender) share_bells();
     }
     // Whether one member is told now, without waiting; all that is ready has the tag.
     static bool told_now(poller& all, std::uint64_t tag = 0) {

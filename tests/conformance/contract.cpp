@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "conformance/matrix.hpp"
+#include "os/bell.hpp"
 
 namespace hawser::test {
 
@@ -140,7 +141,16 @@ void contract::SetUp() {
     if (!by_name() && bodies() == bodies_as::processes) make_link();
 }
 
+void contract::share_bells() {
+    const std::string elsewhere = unique_name("first-few");
+    while (first_few_.size() < os::bell::most_alone) {
+        first_few_.push_back(receiver::open(elsewhere).value());
+        first_few_.back().fd().value();
+    }
+}
+
 void contract::TearDown() {
+    first_few_.clear();
     let_go();
     EXPECT_EQ(spelling_.clear_away(), std::vector<std::string>{}) << "the test left this behind";
     sweep_left_over();

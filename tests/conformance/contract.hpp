@@ -77,6 +77,10 @@ class contract : public testing::TestWithParam<variant> {
     // sender and one receiver, which open_sender() and open_receiver() give.
     [[nodiscard]] bool by_name() const { return can().needs_relation == relation_kind::none; }
 
+    // The first few end points of a process whose descriptor is asked for hear by themselves, all
+    // others of shm through a thread (src/os/bell_hub.hpp). Makes the test's be such others.
+    void share_bells();
+
     // Closes what this process still has of the link, once all have started that need it.
     void let_go() const;
     // As the function of that name (two_bodies.hpp).
@@ -148,6 +152,7 @@ class contract : public testing::TestWithParam<variant> {
     void make_link() const;
 
     spelling spelling_;
+    std::vector<receiver> first_few_;
     waiters waiters_;
     mutable std::mutex link_mutex_;
     mutable std::array<int, 2> link_{-1, -1}; // reading, writing; -1: taken
