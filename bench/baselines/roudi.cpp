@@ -6,7 +6,9 @@
 #include <string>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +42,7 @@ class daemon {
         if (pid_ < 0) fail("fork");
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            ::setpgid(0, 0); // a Ctrl-C is the measuring process's business
             ::dup2(ends[1], STDOUT_FILENO);
             ::dup2(ends[1], STDERR_FILENO);
             ::execl(HAWSER_ROUDI, "iox-roudi", "-m", "off", "-l", "warning", nullptr);
@@ -48,7 +51,7 @@ class daemon {
         ::close(ends[1]);
         out_ = ends[0];
         if (!gets_ready(out_)) {
-            end();
+            end_process(); // and no more: what is there may be another one's
             throw std::runtime_error("RouDi did not get ready; is another one running?");
         }
     }
@@ -68,8 +71,17 @@ class daemon {
     void stop() const { ::kill(pid_, SIGSTOP); }
 
   private:
-    // It removes its shared memory when it is asked to end, so it is asked first.
+    // It removes its shared memory when it is asked to end, so it is asked first. But it gives up
+    // in the middle of that when those who used it were killed, as they are after a Ctrl-C; the
+    // memory is this daemon's own, as there can be only one of it.
     void end() const {
+        end_process();
+        ::shm_unlink("/iceoryx_mgmt");
+        if (const group* mine = ::getgrgid(::getegid()))
+            ::shm_unlink(("/" + std::string(mine->gr_name)).c_str());
+    }
+
+    void end_process() const {
         ::kill(pid_, SIGCONT);
         ::kill(pid_, SIGTERM);
         for (int waited_ms = 0; waited_ms < 5000; ++waited_ms) {
