@@ -46,41 +46,9 @@ result<void> take(fork_guard& into, const char* operation, Make make) noexcept {
 
 } // namespace
 
-namespace {
-
-// Bells of this process that are alone. Guarded by fork_safe_mutex(); a fork child begins with
-// none, as those of its parent are closed.
-constinit unsigned alone = 0;
-constinit unsigned alone_generation = 0;
-
-} // namespace
-
-bool bell::place::take() noexcept {
-    const std::lock_guard hold(fork_safe_mutex());
-    if (alone_generation != fork_generation()) alone = 0;
-    alone_generation = fork_generation();
-    if (alone == most_alone) return false;
-    ++alone;
-    taken_ = true;
-    generation_ = fork_generation();
-    return true;
-}
-
-void bell::place::leave() noexcept {
-    const std::lock_guard hold(fork_safe_mutex());
-    if (std::exchange(taken_, false) && generation_ == alone_generation) --alone;
-}
-
-bell::place& bell::place::operator=(place&& other) noexcept {
-    leave();
-    taken_ = std::exchange(other.taken_, false);
-    generation_ = other.generation_;
-    return *this;
-}
-
 result<bell> bell::listen(int fd, bell_tone tone) noexcept {
-    place one;
-    if (one.take()) {
+    bell_place one;
+    if (one.take(most_alone)) {
         auto made = listen_alone(fd, tone);
         if (made) made->place_ = std::move(one);
         // The user's instances are used up; that of the shared bells may be there.

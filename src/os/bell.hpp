@@ -18,7 +18,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <utility>
 
 #include <hawser/result.hpp>
 
@@ -57,22 +56,7 @@ class bell {
     static void ring_others(int fd, bell_tone tone, std::uint64_t offset) noexcept;
 
   private:
-    // One of the few that are alone, until it goes.
-    class place {
-      public:
-        place() noexcept = default;
-        place(place&& other) noexcept : taken_(std::exchange(other.taken_, false)) {}
-        place& operator=(place&& other) noexcept;
-        ~place() { leave(); }
-        bool take() noexcept; // false: there are most_alone already
-
-      private:
-        void leave() noexcept;
-        bool taken_ = false;
-        unsigned generation_ = fork_generation();
-    };
-
-    place place_;
+    bell_place place_;
     fork_guard watch_;                // inotify
     fork_guard self_;                 // eventfd
     fork_guard timer_;                // timerfd

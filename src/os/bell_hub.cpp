@@ -33,6 +33,46 @@ std::uint32_t events_of(bell_tone tone) noexcept {
 
 } // namespace
 
+// ---- the few that are alone ---------------------------------------------------------------------
+
+namespace {
+
+// Guarded by fork_safe_mutex(); a fork child begins with none, as those of its parent are closed.
+constinit unsigned alone = 0;
+constinit unsigned alone_generation = 0;
+
+} // namespace
+
+bool bell_place::take(unsigned most) noexcept {
+    const std::lock_guard hold(fork_safe_mutex());
+    if (alone_generation != fork_generation()) alone = 0;
+    alone_generation = fork_generation();
+    if (alone == most) return false;
+    ++alone;
+    taken_ = true;
+    generation_ = alone_generation;
+    return true;
+}
+
+void bell_place::leave() noexcept {
+    if (!taken_) return;
+    const std::lock_guard hold(fork_safe_mutex());
+    taken_ = false;
+    if (generation_ == alone_generation) --alone;
+}
+
+bell_place::bell_place(bell_place&& other) noexcept
+    : taken_(std::exchange(other.taken_, false)), generation_(other.generation_) {}
+
+bell_place& bell_place::operator=(bell_place&& other) noexcept {
+    leave();
+    taken_ = std::exchange(other.taken_, false);
+    generation_ = other.generation_;
+    return *this;
+}
+
+// ---- the hub ------------------------------------------------------------------------------------
+
 // Everything is done under fork_safe_mutex(): whoever holds it may read the news and pass them on,
 // the thread or a seat that wants to be quiet.
 class bell_hub {

@@ -35,6 +35,21 @@ struct bell_news {
     bool reminded = false; // remind_after_ns() is over
 };
 
+// One of the few bells of a process that are alone, until it goes.
+class bell_place {
+  public:
+    bell_place() noexcept = default;
+    bell_place(bell_place&& other) noexcept;
+    bell_place& operator=(bell_place&& other) noexcept;
+    ~bell_place() { leave(); }
+    bool take(unsigned most) noexcept; // false: there are so many already
+
+  private:
+    void leave() noexcept;
+    bool taken_ = false;
+    unsigned generation_ = 0; // of the process that took it
+};
+
 class bell_hub;
 
 class bell_seat {
