@@ -66,13 +66,13 @@ class queue_lane {
     std::optional<ipc::message_queue> queue_;
 };
 
-// Its size is part of its type; the receiver looks at an element where it lies.
+// Its size is part of its type; the receiver looks at a large element where it lies.
 template <std::size_t Size>
 class ring_lane {
     struct element {
         std::byte bytes[Size];
     };
-    static constexpr std::size_t depth = std::clamp<std::size_t>((8U << 20U) / Size, 8, 1024);
+    static constexpr std::size_t depth = std::clamp<std::size_t>((2U << 20U) / Size, 4, 1024);
     using ring = boost::lockfree::spsc_queue<element, boost::lockfree::capacity<depth>>;
 
   public:
@@ -101,9 +101,11 @@ class ring_lane {
             plan_.stopping(false);
     }
 
-  private:
     lane_plan plan_;
     ring* ring_;
+    element batch_[Size <= 256 ? 64 : 1];
+    std::size_t next_ = 0;
+    std::size_t got_ = 0;
 };
 
 template <std::size_t... Sizes>

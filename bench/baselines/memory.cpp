@@ -121,8 +121,8 @@ class eventfd_lane {
 class memcpy_lane {
   public:
     explicit memcpy_lane(const lane_plan& plan)
-        : plan_(plan), stride_((plan.size + 2 * line - 1) / line * line), memory_(slots * stride_) {
-    }
+        : plan_(plan), slots_(std::clamp<std::size_t>((1U << 20U) / plan.size, 2, 8)),
+          stride_((plan.size + 2 * line - 1) / line * line), memory_(slots_ * stride_) {}
     void open_sender() const {}
     void open_receiver() const {}
 
@@ -131,7 +131,7 @@ class memcpy_lane {
         while (full.load(std::memory_order_acquire) != 0) plan_.stopping(true);
         std::memcpy(data(next_), bytes.data(), bytes.size());
         full.store(1, std::memory_order_release);
-        next_ = (next_ + 1) % slots;
+        next_ = (next_ + 1) % slots_;
     }
     template <typename See>
     void receive(See&& see) {
@@ -139,11 +139,10 @@ class memcpy_lane {
         while (full.load(std::memory_order_acquire) == 0) plan_.stopping(false);
         see(std::span<const std::byte>(data(next_), plan_.size));
         full.store(0, std::memory_order_release);
-        next_ = (next_ + 1) % slots;
+        next_ = (next_ + 1) % slots_;
     }
 
   private:
-    static constexpr std::size_t slots = 8;
     static constexpr std::size_t header = 64;
     [[nodiscard]] std::atomic<std::uint32_t>& word(std::size_t slot) const {
         return *reinterpret_cast<std::atomic<std::uint32_t>*>(memory_.at(slot * stride_));
@@ -153,6 +152,7 @@ class memcpy_lane {
     }
 
     lane_plan plan_;
+    std::size_t slots_; // few enough to stay in a cache
     std::size_t stride_;
     common_memory memory_;
     std::size_t next_ = 0;
