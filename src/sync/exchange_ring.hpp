@@ -242,6 +242,7 @@ template <template <typename> class Atomic>
 [[gnu::always_inline]] inline void expect_later_slot(const lane_memory<Atomic>& lane, cursor& at,
                                                      bool sending) noexcept {
     constexpr std::uint32_t operations = 12;
+    if (lane.capacity < 4 * operations) return; // the other side is near all the time
     if (at.position + operations >= at.ready_below) {
         // Its line changes now and then only.
         const auto& hint = sending ? *lane.head_hint : *lane.tail_hint;
