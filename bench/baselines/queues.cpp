@@ -31,8 +31,8 @@ class posix_lane {
             queue_ = ::mq_open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600, &wanted);
             if (queue_ >= 0) return;
         }
-        throw tool::bench::unsupported(
-            fmt::format("no POSIX queue for messages of {} bytes; root may", plan.size));
+        throw tool::bench::unsupported(fmt::format(
+            "no POSIX queue for messages of {} bytes; see fs.mqueue.msgsize_max", plan.size));
     }
     ~posix_lane() {
         ::mq_close(queue_);
