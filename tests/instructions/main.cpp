@@ -1,11 +1,11 @@
 // One operation so many times, for `run` to count its instructions: hawser_instructions CASE COUNT.
 //
 // Everything but the operation is the same whatever COUNT is, so the difference between two counts
-// is that of the operations alone. One process, one thread: no instruction depends on timing.
+// is that of the operations alone. One process, one thread. What looks at the clock is left out,
+// such as an attempt in vain, as what it does next depends on the time.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,20 +53,6 @@ void send_loan(int count, std::size_t size) {
     }
 }
 
-void ask_in_vain(int count) {
-    mailbox box("");
-    for (int i = 0; i < count; ++i)
-        if (box.in.try_receive()) std::abort();
-}
-
-void offer_in_vain(int count) {
-    mailbox box("");
-    box.fill(4096);
-    const std::array<std::byte, small> bytes{};
-    for (int i = 0; i < count; ++i)
-        if (box.out.try_send(bytes)) std::abort();
-}
-
 struct known {
     std::string_view name;
     void (*run)(int count);
@@ -79,8 +65,6 @@ constexpr known cases[] = {
     {"receive, order=sender", [](int count) { receive(count, "&order=sender&participants=8"); }},
     {"loan, send, receive", [](int count) { send_loan(count, small); }},
     {"loan, send, receive 64 KiB", [](int count) { send_loan(count, 65'536); }},
-    {"try_receive in vain", ask_in_vain},
-    {"try_send in vain", offer_in_vain},
 };
 
 } // namespace

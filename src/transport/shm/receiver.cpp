@@ -32,7 +32,8 @@ receiver_end::receiver_end(participant_handle self, const options& wanted)
 
 result<message> receiver_end::receive(deadline until) {
     if (!may_go_on(*self_, poisoned_)) [[unlikely]]
-        return admit(*self_, poisoned_, "receive").why();
+        // It looks again, and an enemy may have changed its mind in between.
+        if (const auto may = admit(*self_, poisoned_, "receive"); !may) return may.why();
     self_->tick();
     if (uncopied_.from() != nullptr) return deliver_copy();
     // What a dead receiver left is in a hand already, and needs no spare of ours.
