@@ -331,6 +331,10 @@ receives("contended-is-the-end", "check", "last == state::nothing && !contended_
          "last == state::nothing ?", ("unit",))
 receives("redelivery-swallows-wake", "wake",
          "    if (held_.redelivered) self_->notify_messages();\n", "")
+receives("refusal-looked-at-twice", "check",
+         "if (const auto may = admit(*self_, poisoned_, \"receive\"); !may) return may.why();\n    self_->tick();",
+         "return admit(*self_, poisoned_, \"receive\").why();\n    self_->tick();",
+         ("hostile",))
 
 # ---- liveness -----------------------------------------------------------------------------------
 

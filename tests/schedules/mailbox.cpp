@@ -133,15 +133,14 @@ void mailbox::be_joining_sender(void* all, std::uint32_t index) {
     auto& here = *static_cast<mailbox*>(all);
     end_point self;
     self.sender = here.who_.senders + index;
-    here.join(self);
-    here.send_all(self);
+    if (here.join(self)) here.send_all(self);
 }
 
 void mailbox::be_joining_receiver(void* all, std::uint32_t) {
     auto& here = *static_cast<mailbox*>(all);
     end_point self;
     self.as = role::receiver;
-    here.join(self);
+    if (!here.join(self)) return;
     here.receiving_ |= 1U << here.all_.running();
     here.receive_all(self);
 }
@@ -391,14 +390,17 @@ void mailbox::enter(end_point& self, std::uint32_t slot) {
     }
 }
 
-// Waits for a slot without an owner; there may never be one.
-void mailbox::join(end_point& self) {
-    for (;;) {
+// Waits for a slot without an owner; there may never be one. In the end no_space: a sender that
+// finds only slots with messages of the dead changes them itself, and would come again for ever.
+bool mailbox::join(end_point& self) {
+    constexpr int rounds = 10;
+    for (int round = 0; round < rounds; ++round) {
         const std::uint64_t mark = all_.mark();
         for (std::uint32_t slot = 0; slot + 1 < slots_; ++slot)
-            if (try_slot(self, slot)) return;
+            if (try_slot(self, slot)) return true;
         all_.wait_for_change(mark);
     }
+    return false;
 }
 
 bool mailbox::try_slot(end_point& self, std::uint32_t slot) {

@@ -119,7 +119,7 @@ class mailbox final : public scenario {
     void check_content(std::uint32_t chunk, std::uint32_t id);
 
     // Joining, leaving, repair.
-    void join(end_point& self);
+    bool join(end_point& self);
     bool try_slot(end_point& self, std::uint32_t slot);
     void enter(end_point& self, std::uint32_t slot);
     void leave(end_point& self);
