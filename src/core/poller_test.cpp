@@ -381,17 +381,22 @@ TEST_F(Poller, InAForkChildEveryCallIsRefused) {
     EXPECT_EQ(only().tag, 1U) << "the parent's is as it was";
 }
 
+// What is left of them, few as they are from here on: a child's matter.
+std::vector<os::unique_fd> all_descriptors() {
+    const rlimit few{64, 64};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    std::vector<os::unique_fd> fillers;
+    for (;;) {
+        os::unique_fd one(::dup(0));
+        if (!one) return fillers;
+        fillers.push_back(std::move(one));
+    }
+}
+
 TEST_F(Poller, WithoutDescriptorsItSaysSo) {
     if (!test::can_fork) GTEST_SKIP() << "no fork under this sanitizer";
     test::child limited("limited", [&] {
-        const rlimit few{64, 64};
-        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-        std::vector<os::unique_fd> fillers;
-        for (;;) {
-            os::unique_fd one(::dup(0));
-            if (!one) break;
-            fillers.push_back(std::move(one));
-        }
+        auto fillers = all_descriptors();
         for (int free = 0; free < 3; ++free) {
             const auto refused = poller::make();
             ASSERT_FALSE(refused) << free;
@@ -412,14 +417,7 @@ TEST_F(Poller, AnEndPointWithoutADescriptorForItsBellSaysSoAndIsNoMember) {
     test::child limited("limited", [&] {
         auto in = receiver::open(name).value();
         auto all = poller::make().value();
-        const rlimit few{64, 64};
-        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-        std::vector<os::unique_fd> fillers;
-        for (;;) {
-            os::unique_fd one(::dup(0));
-            if (!one) break;
-            fillers.push_back(std::move(one));
-        }
+        auto fillers = all_descriptors();
         const auto refused = all.add(in);
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.why().code(), errc::system);

@@ -319,7 +319,7 @@ wait("deadline-without-last-look", "check",
 
 sends = breaks("src/transport/shm/sender.cpp", "conformance", "unit")
 sends("send-too-big", "bound", "    if (size > shape.max_message)\n", "    if (size > 2 * shape.max_message)\n")
-sends("send-keeps-hand", "step", "    self_->return_spare(found->hand);\n    after_call();", "    after_call();")
+sends("send-keeps-hand", "step", "    self_->return_spare(found.hand);\n    after_call();", "    after_call();")
 receives = breaks("src/transport/shm/receiver.cpp", "conformance", "crash")
 receives("end-without-census", "step",
          "    self_->census();\n",

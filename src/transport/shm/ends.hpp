@@ -54,6 +54,7 @@ class sender_end final : public hawser::detail::sending_end {
         bool stored = true; // false: full=drop_newest, and there is no room
     };
     result<sent> send_with_room(std::span<const std::byte> bytes, deadline until);
+    result<sent> send_in(const room& found, std::span<const std::byte> bytes, deadline until);
     result<room> find_room(std::size_t size, deadline until, const char* operation);
     result<bool> wait_for_memory(room& found, std::size_t size, deadline until);
     result<sent> commit(std::uint32_t hand, std::size_t size, std::uint64_t drops, deadline until);

@@ -63,12 +63,8 @@ result<sent> sender_end::send(std::span<const std::byte> bytes, deadline until) 
     if (self_->fits_inline(bytes.size()) && may_go_on(*self_, poisoned_)) [[likely]] {
         const std::uint32_t hand = self_->claim_spare();
         if (hand == participant::no_hand) return no_spare("send");
-        segment::copy_in(self_->inline_room(hand, bytes.size()), bytes);
-        auto result = commit(hand, bytes.size(), 0, until);
-        self_->return_spare(hand);
         memory_short_of_ = 0;
-        after_call();
-        return result;
+        return send_in({hand, self_->inline_room(hand, bytes.size())}, bytes, until);
     }
     return send_with_room(bytes, until);
 }
@@ -80,9 +76,14 @@ result<sent> sender_end::send_with_room(std::span<const std::byte> bytes, deadli
         self_->count(counter::dropped);
         return sent{0, found->drops, false};
     }
-    segment::copy_in(found->bytes, bytes);
-    auto result = commit(found->hand, bytes.size(), found->drops, until);
-    self_->return_spare(found->hand);
+    return send_in(*found, bytes, until);
+}
+
+[[gnu::always_inline]] inline result<sent>
+sender_end::send_in(const room& found, std::span<const std::byte> bytes, deadline until) {
+    segment::copy_in(found.bytes, bytes);
+    auto result = commit(found.hand, bytes.size(), found.drops, until);
+    self_->return_spare(found.hand);
     after_call();
     return result;
 }
